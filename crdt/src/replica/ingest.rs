@@ -1,0 +1,483 @@
+//! Taking in entries of others: what continues a log is kept, what doesn't is parked or refused, and what no rule allows is
+//! kept in its place without effect, so that one bad entry never blocks the ones after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thiserror::Error;
+
+use super::log::{Head, Log, Run};
+use super::{ForkFound, Replica, keys};
+use crate::codec::encode;
+use crate::entry::{About, Entry, EntryError, Header, bad_signatures};
+use crate::ids::{CaptureId, EntryHash, LogId};
+use crate::site::{Certificate, CertificateError};
+use crate::statement::{Kind, Statement, StatementError, capture_id};
+use crate::store::{Batch, Store, StoreError, Table, Ticket};
+use crate::view::{CaptureView, EntryRef, Mark, Origin};
+
+/// Most logs of one device: how often it may be reinstalled or restored in an operation.
+pub const EPOCHS_MAX: u32 = 64;
+/// Most entries that wait for an earlier one. They come only when a peer pushes live entries across a gap, which it avoids.
+pub const PARKED_MAX: usize = 1_024;
+/// Most bytes of them.
+pub const PARKED_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Why an entry wasn't taken into its log at all. The peer that sent it is counted.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The entry isn't sound in itself.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The log doesn't begin with a certificate of the site's authority for its author.
+    #[error("the author doesn't belong to this site")]
+    NotAMember,
+    /// It doesn't point to the entry that this replica has before it.
+    #[error("the entry doesn't continue the log")]
+    Discontinuous,
+    /// The log forked at or before this place.
+    #[error("the log is frozen: its author wrote two histories")]
+    Frozen,
+    /// The device was reinstalled more than [`EPOCHS_MAX`] times.
+    #[error("too many logs of one device")]
+    TooManyLogs,
+    /// There is no room for entries that wait for earlier ones.
+    #[error("too many entries wait for earlier ones")]
+    ParkingFull,
+}
+
+/// Why an entry keeps its place in its log but has no effect. The same on every replica.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum SetAside {
+    /// The author's roles don't allow this kind.
+    #[error("the author's role doesn't allow this kind of entry, or not about this")]
+    Role,
+    /// The author's certificate wasn't valid at the entry's time.
+    #[error("at that time {0}")]
+    Certificate(CertificateError),
+    /// The entry's time is before that of the one before it.
+    #[error("the entry is dated before the one it follows")]
+    Backdated,
+    /// The body can't be read or is out of bounds.
+    #[error(transparent)]
+    Body(#[from] StatementError),
+    /// The body was erased.
+    #[error("the body was erased")]
+    Erased,
+    /// The capture's id isn't bound to this log, or was used already.
+    #[error("the capture's id isn't this log's, or was used before")]
+    CaptureId,
+    /// The evidence proves nothing.
+    #[error("the fork evidence proves nothing")]
+    Evidence,
+    /// Of a kind that this program doesn't know: carried for others.
+    #[error("of a newer kind: carried, not understood; update this program")]
+    UnknownKind,
+}
+
+/// An entry that was taken in, own or others'.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Where it stands.
+    pub at: EntryRef,
+    /// What it is about.
+    pub about: About,
+    /// The number of its kind.
+    pub kind: u8,
+    /// Why it has no effect, if it has none.
+    pub set_aside: Option<SetAside>,
+}
+
+/// What came of a handful of entries.
+#[derive(Debug, Default)]
+pub struct Ingested {
+    /// How many were taken in, or followed one that was.
+    pub accepted: usize,
+    /// Already here.
+    pub duplicates: usize,
+    /// Waiting for an earlier entry.
+    pub parked: usize,
+    /// Not taken in.
+    pub refused: Vec<(LogId, Refusal)>,
+    /// Two entries of one author with one number: evidence to state.
+    pub forks: Vec<ForkFound>,
+    /// Logs whose history differs from ours, and a place at or after the parting that both have.
+    pub diverged: BTreeMap<LogId, u64>,
+    /// Becomes durable when this does; `None` if nothing was written.
+    pub ticket: Option<Ticket>,
+}
+
+/// Entries that wait for an earlier one of their log.
+#[derive(Debug, Default)]
+pub(super) struct Parking {
+    entries: BTreeMap<(LogId, u64), (EntryHash, Entry)>,
+    bytes: usize,
+}
+
+impl Parking {
+    fn park(&mut self, log: LogId, hash: EntryHash, entry: Entry) -> bool {
+        let bytes = entry.wire_bytes();
+        if self.entries.len() >= PARKED_MAX || self.bytes + bytes > PARKED_BYTES_MAX {
+            return false;
+        }
+        if let Some((_, old)) = self.entries.insert((log, entry.header().seq), (hash, entry)) {
+            self.bytes -= old.wire_bytes();
+        }
+        self.bytes += bytes;
+        true
+    }
+
+    fn take(&mut self, log: LogId, seq: u64) -> Option<(EntryHash, Entry)> {
+        let found = self.entries.remove(&(log, seq))?;
+        self.bytes -= found.1.wire_bytes();
+        Some(found)
+    }
+
+    pub(super) fn drop_log(&mut self, log: LogId) {
+        let seqs: Vec<u64> = self.entries.range((log, 0)..=(log, u64::MAX)).map(|((_, seq), _)| *seq).collect();
+        for seq in seqs {
+            self.take(log, seq);
+        }
+    }
+}
+
+/// What one call adds up before it goes to the store as one batch.
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) batch: Batch,
+    pub(super) views: BTreeMap<CaptureId, CaptureView>,
+    pub(super) logs: BTreeSet<LogId>,
+    pub(super) freezes: Vec<(LogId, u64)>,
+    pub(super) accepted: Vec<Accepted>,
+    pub(super) out: Ingested,
+}
+
+impl<S: Store> Replica<S> {
+    /// Takes in entries that came from others, in any order, with any repetition.
+    pub fn ingest(&mut self, now_ms: u64, entries: Vec<Entry>) -> Result<Ingested, StoreError> {
+        let mut work = Work::default();
+        let fresh = self.sift(entries, &mut work)?;
+        for (hash, entry) in Self::verified(fresh, &mut work) {
+            self.place(now_ms, hash, entry, &mut work)?;
+        }
+        self.commit(work)
+    }
+
+    /// Drops what is malformed, known or frozen, before any signature is checked.
+    fn sift(&self, entries: Vec<Entry>, work: &mut Work) -> Result<Vec<(EntryHash, Entry)>, StoreError> {
+        let mut fresh = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let header = entry.header();
+            let log = header.author.log();
+            if let Err(error) = entry.check_shape(self.site()) {
+                work.out.refused.push((log, error.into()));
+            } else if header.author.epoch >= EPOCHS_MAX {
+                work.out.refused.push((log, Refusal::TooManyLogs));
+            } else if self.frozen_at(&log).is_some_and(|at| header.seq >= at) {
+                work.out.refused.push((log, Refusal::Frozen));
+            } else {
+                let hash = header.hash();
+                if self.is_known(log, header, hash, &entry, work)? {
+                    continue;
+                }
+                fresh.push((hash, entry));
+            }
+        }
+        Ok(fresh)
+    }
+
+    /// Whether a place is taken already: by the same entry, or by another one, which is evidence of a fork.
+    fn is_known(
+        &self,
+        log: LogId,
+        header: &Header,
+        hash: EntryHash,
+        entry: &Entry,
+        work: &mut Work,
+    ) -> Result<bool, StoreError> {
+        let Some(known) = self.logs.get(&log).filter(|known| header.seq <= known.head.height) else {
+            return Ok(false);
+        };
+        if header.seq == known.head.height && known.head.hash == hash {
+            work.out.duplicates += 1;
+            return Ok(true);
+        }
+        match self.entry(EntryRef { log, seq: header.seq })? {
+            Some(ours) if ours.header().hash() != hash => self.conflict(log, &ours, entry, work),
+            _ => work.out.duplicates += 1,
+        }
+        Ok(true)
+    }
+
+    fn conflict(&self, log: LogId, ours: &Entry, theirs: &Entry, work: &mut Work) {
+        if let Err(error) = theirs.signed.verify() {
+            work.out.refused.push((log, error.into()));
+        } else if ours.header().prev != theirs.header().prev {
+            // They part before this place: the sync session looks for where.
+            work.out.diverged.insert(log, theirs.header().seq - 1);
+        } else {
+            work.out.forks.extend(ForkFound::of(log, &ours.signed, &theirs.signed));
+        }
+    }
+
+    fn verified(fresh: Vec<(EntryHash, Entry)>, work: &mut Work) -> Vec<(EntryHash, Entry)> {
+        let pairs: Vec<(EntryHash, &Entry)> = fresh.iter().map(|(hash, entry)| (*hash, entry)).collect();
+        let bad = bad_signatures(&pairs);
+        if bad.is_empty() {
+            return fresh;
+        }
+        let (mut good, mut bad) = (Vec::with_capacity(fresh.len()), bad.into_iter().peekable());
+        for (index, (hash, entry)) in fresh.into_iter().enumerate() {
+            if bad.next_if_eq(&index).is_some() {
+                work.out.refused.push((entry.header().author.log(), EntryError::Signature.into()));
+            } else {
+                good.push((hash, entry));
+            }
+        }
+        good
+    }
+
+    /// Puts a sound entry where it belongs: at the end of its log, or in the parking, and then those that waited for it.
+    fn place(&mut self, now_ms: u64, hash: EntryHash, entry: Entry, work: &mut Work) -> Result<(), StoreError> {
+        let log = entry.header().author.log();
+        let mut next = Some((hash, entry));
+        while let Some((hash, entry)) = next.take() {
+            let head = self.logs.get(&log).map_or(Head::NONE, |known| known.head);
+            let (seq, prev) = (entry.header().seq, entry.header().prev);
+            if seq > head.height + 1 {
+                if self.parked.park(log, hash, entry) {
+                    work.out.parked += 1;
+                } else {
+                    work.out.refused.push((log, Refusal::ParkingFull));
+                }
+            } else if seq <= head.height {
+                work.out.duplicates += 1;
+            } else if prev != head.hash {
+                work.out.refused.push((log, Refusal::Discontinuous));
+                work.out.diverged.insert(log, head.height);
+            } else if seq == 1 && !self.begins_a_log(&entry) {
+                work.out.refused.push((log, Refusal::NotAMember));
+            } else {
+                self.notice_own_log_ahead(log, &mut work.batch);
+                self.accept(now_ms, hash, &entry, work)?;
+                next = self.parked.take(log, seq + 1);
+            }
+        }
+        Ok(())
+    }
+
+    /// A log begins with its author's certificate, or it isn't a member's.
+    fn begins_a_log(&self, entry: &Entry) -> bool {
+        self.certificate_in(entry).is_some()
+    }
+
+    pub(super) fn certificate_in(&self, entry: &Entry) -> Option<Certificate> {
+        let body = entry.body.as_ref().filter(|_| entry.header().kind == Kind::Certificate as u8)?;
+        let Ok(Statement::Certificate(certificate)) = Statement::decode(Kind::Certificate, body) else { return None };
+        let own = certificate.device == entry.header().author.device;
+        (own && certificate.verify(&self.membership.manifest).is_ok()).then_some(*certificate)
+    }
+
+    /// An entry of our own log that we don't have: this store was restored from a backup. A new log begins, so that the old
+    /// one isn't forked.
+    fn notice_own_log_ahead(&mut self, log: LogId, batch: &mut Batch) {
+        if log == self.own_author().log() {
+            self.begin_new_log(batch);
+        }
+    }
+
+    pub(super) fn begin_new_log(&mut self, batch: &mut Batch) {
+        self.epoch += 1;
+        batch.put(Table::Meta, keys::EPOCH, u64::from(self.epoch).to_be_bytes());
+    }
+
+    /// Appends an entry whose place, signature and shape hold.
+    pub(super) fn accept(
+        &mut self,
+        now_ms: u64,
+        hash: EntryHash,
+        entry: &Entry,
+        work: &mut Work,
+    ) -> Result<(), StoreError> {
+        let header = entry.header();
+        let at = EntryRef { log: header.author.log(), seq: header.seq };
+        let arrival = self.next_arrival;
+        self.next_arrival += 1;
+        work.batch.put(Table::Entries, keys::entry(arrival), encode(entry));
+        let effect = self.interpret(at, entry);
+        self.grow(at, arrival, hash, entry, work);
+        let set_aside = match effect {
+            Ok(effect) => self.take_effect(at, hash, entry, arrival, effect, work)?,
+            Err(reason) => Some(reason),
+        };
+        if let Some(reason) = &set_aside {
+            work.batch.put(Table::Quarantine, keys::entry(arrival), reason.to_string());
+        }
+        self.clock = self.clock.follow(header.time, now_ms);
+        self.captures += u64::from(set_aside.is_none() && header.kind == Kind::Capture as u8);
+        work.out.accepted += 1;
+        work.accepted.push(Accepted { at, about: header.about, kind: header.kind, set_aside });
+        Ok(())
+    }
+
+    fn grow(&mut self, at: EntryRef, arrival: u64, hash: EntryHash, entry: &Entry, work: &mut Work) {
+        let header = entry.header();
+        if at.seq == 1
+            && let Some(certificate) = self.certificate_in(entry)
+        {
+            let log = Log {
+                author: header.author,
+                certificate,
+                head: Head::NONE,
+                time: header.time,
+                run: Run::default(),
+            };
+            self.logs.insert(at.log, log);
+        }
+        let Some(log) = self.logs.get_mut(&at.log) else { return };
+        let before = log.run;
+        log.run.push(at.seq, arrival);
+        if before.count > 0 && log.run.first_seq != before.first_seq {
+            put_run(&mut work.batch, at.log, before);
+        }
+        log.head = Head { height: at.seq, hash };
+        log.time = log.time.max(header.time);
+        work.logs.insert(at.log);
+    }
+
+    /// What an entry says, if its author may say it. Depends on nothing but its own log.
+    fn interpret(&self, at: EntryRef, entry: &Entry) -> Result<Statement, SetAside> {
+        let header = entry.header();
+        let rule = Kind::rule(header.kind).ok_or(SetAside::UnknownKind)?;
+        let body = entry.body.as_ref().ok_or(SetAside::Erased)?;
+        if rule.kind == Kind::Certificate {
+            let certificate = self.certificate_in(entry).ok_or(SetAside::Certificate(CertificateError::Signature))?;
+            certificate.valid_at(header.time.ms()).map_err(SetAside::Certificate)?;
+            return Ok(Statement::Certificate(Box::new(certificate)));
+        }
+        let log = self.logs.get(&at.log).ok_or(SetAside::Role)?;
+        log.certificate.valid_at(header.time.ms()).map_err(SetAside::Certificate)?;
+        if header.time < log.time {
+            return Err(SetAside::Backdated);
+        }
+        if !rule.allows(log.certificate.roles, &header.about) {
+            return Err(SetAside::Role);
+        }
+        Ok(Statement::decode(rule.kind, body)?)
+    }
+
+    fn take_effect(
+        &mut self,
+        at: EntryRef,
+        hash: EntryHash,
+        entry: &Entry,
+        arrival: u64,
+        statement: Statement,
+        work: &mut Work,
+    ) -> Result<Option<SetAside>, StoreError> {
+        let header = entry.header();
+        match &statement {
+            Statement::Certificate(certificate) => {
+                if let Some(log) = self.logs.get_mut(&at.log) {
+                    log.certificate = (**certificate).clone();
+                }
+                return Ok(None);
+            }
+            Statement::Fork(fork) => {
+                if !fork.proves() || fork.a.header.site != self.site() {
+                    return Ok(Some(SetAside::Evidence));
+                }
+                work.freezes.push((fork.a.header.author.log(), fork.a.header.seq));
+            }
+            Statement::Edit(_) => self.records.forget(&header.about),
+            _ => {}
+        }
+        if header.kind != Kind::Capture as u8 {
+            work.batch.put(Table::About, keys::about(&header.about, arrival), []);
+        }
+        let Some(id) = header.about.capture() else { return Ok(None) };
+        let mut view = self.view_in(id, work)?;
+        let reason = apply_to_view(&mut view, id, hash, header, &statement, &mut work.batch);
+        work.views.insert(id, view);
+        Ok(reason)
+    }
+
+    pub(super) fn view_in(&self, id: CaptureId, work: &mut Work) -> Result<CaptureView, StoreError> {
+        match work.views.remove(&id) {
+            Some(view) => Ok(view),
+            None => Ok(self.capture(id)?.unwrap_or_default()),
+        }
+    }
+
+    /// Sends a call's work to the store as one batch.
+    pub(super) fn commit(&mut self, mut work: Work) -> Result<Ingested, StoreError> {
+        let mut heads = Vec::with_capacity(work.logs.len());
+        for id in &work.logs {
+            let Some(log) = self.logs.get(id) else { continue };
+            put_run(&mut work.batch, *id, log.run);
+            work.batch.put(Table::Meta, keys::log(*id), encode(log));
+            heads.push((*id, log.head));
+        }
+        for (id, view) in &work.views {
+            if *view == CaptureView::default() {
+                // As on a replica that never heard of it.
+                work.batch.remove(Table::Captures, id.0);
+            } else {
+                work.batch.put(Table::Captures, id.0, encode(view));
+            }
+            self.track(*id, view.origin.is_some(), view.accepted().map(|mark| mark.by), view.screened().is_some());
+        }
+        for (log, seq) in &work.freezes {
+            self.note_freeze(*log, *seq, &mut work.batch);
+        }
+        if !work.batch.is_empty() {
+            let ticket = self.store.apply(work.batch)?;
+            self.news.append(&mut work.accepted);
+            self.pending.push_back((ticket, heads));
+            work.out.ticket = Some(ticket);
+        }
+        for (log, _) in work.freezes {
+            work.out.ticket = self.truncate_frozen(log)?.or(work.out.ticket);
+        }
+        Ok(work.out)
+    }
+}
+
+/// What a statement adds to the read model; the counterpart of [`Statement`]'s kinds.
+pub(super) fn apply_to_view(
+    view: &mut CaptureView,
+    id: CaptureId,
+    entry: EntryHash,
+    header: &Header,
+    statement: &Statement,
+    batch: &mut Batch,
+) -> Option<SetAside> {
+    let at = EntryRef { log: header.author.log(), seq: header.seq };
+    let mark = |refers: [u8; 32]| Mark {
+        time: header.time,
+        at,
+        by: header.author.device,
+        entry,
+        refers: refers.into(),
+    };
+    match statement {
+        Statement::Capture(capture) => {
+            if view.origin.is_some() || capture_id(at.log, &capture.nonce) != id {
+                return Some(SetAside::CaptureId);
+            }
+            view.origin = Some(Origin::new(at, header.author.device, header.time, header.body_hash, capture));
+            batch.put(Table::Order, keys::order(header.time, id), []);
+        }
+        Statement::Receipt(receipt) => view.receipts.add(mark(*receipt.payload)),
+        Statement::Verdict(verdict) => view.verdicts.add(mark(*verdict.payload)),
+        Statement::Review(review) => view.reviews.add(mark(review.verdict.0)),
+        Statement::Seen(seen) => view.seen.add(mark(seen.verdict.0)),
+        Statement::Edit(_) => view.edits = view.edits.saturating_add(1),
+        Statement::Certificate(_) | Statement::Fork(_) => {}
+    }
+    None
+}
+
+pub(super) fn put_run(batch: &mut Batch, log: LogId, run: Run) {
+    let key = keys::run(EntryRef { log, seq: run.first_seq });
+    batch.put(Table::Runs, key, encode(&(run.first_arrival, run.count)));
+}

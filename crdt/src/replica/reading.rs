@@ -1,0 +1,83 @@
+//! Reading entries back: by place in a log, in stretches for a peer, by what they are about.
+
+use super::log::Run;
+use super::{Replica, keys, read};
+use crate::entry::{About, Entry};
+use crate::ids::LogId;
+use crate::store::{Direction, Store, StoreError, Table};
+use crate::view::EntryRef;
+
+impl<S: Store> Replica<S> {
+    /// The entry at a place.
+    pub fn entry(&self, at: EntryRef) -> Result<Option<Entry>, StoreError> {
+        let Some(arrival) = self.arrival(at)? else { return Ok(None) };
+        self.entry_by_arrival(arrival)
+    }
+
+    /// Encoded entries of `log` from `seq` on, in order, as many as fit into `bytes_max` (at least one, if there is one).
+    pub fn entries_from(
+        &self,
+        log: LogId,
+        seq: u64,
+        to: u64,
+        bytes_max: usize,
+    ) -> Result<Vec<Vec<u8>>, StoreError> {
+        let (mut found, mut bytes, mut next) = (Vec::new(), 0, seq);
+        while next <= to {
+            let Some(run) = self.run(EntryRef { log, seq: next })? else { break };
+            let Some(arrival) = run.arrival(next) else { break };
+            let end = (run.first_arrival + run.count).min(arrival + (to - next) + 1);
+            // Small entries dominate: read a bounded stretch, and cut it where the frame is full.
+            let limit = (bytes_max.saturating_sub(bytes) / 256).clamp(1, 1_024);
+            let rows = self.store.scan(Table::Entries, &keys::entry(arrival), &keys::entry(end), Direction::Up, limit)?;
+            if rows.is_empty() {
+                break;
+            }
+            for (_, value) in rows {
+                bytes += value.len();
+                if !found.is_empty() && bytes > bytes_max {
+                    return Ok(found);
+                }
+                found.push(value);
+                next += 1;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Everything stated about a capture or the site, in order of arrival (captures themselves excepted).
+    pub(crate) fn entries_about(&self, about: &About) -> Result<Vec<(u64, Entry)>, StoreError> {
+        let mut arrivals = Vec::new();
+        self.walk(Table::About, &keys::about_prefix(about), |key, _| {
+            arrivals.push(keys::number(&key));
+            Ok(())
+        })?;
+        let mut entries = Vec::with_capacity(arrivals.len());
+        for arrival in arrivals {
+            entries.extend(self.entry_by_arrival(arrival)?.map(|entry| (arrival, entry)));
+        }
+        Ok(entries)
+    }
+
+    pub(super) fn entry_by_arrival(&self, arrival: u64) -> Result<Option<Entry>, StoreError> {
+        self.store.get(Table::Entries, &keys::entry(arrival))?.map(|bytes| read(&bytes)).transpose()
+    }
+
+    pub(super) fn arrival(&self, at: EntryRef) -> Result<Option<u64>, StoreError> {
+        Ok(self.run(at)?.and_then(|run| run.arrival(at.seq)))
+    }
+
+    /// The stretch that holds a place.
+    fn run(&self, at: EntryRef) -> Result<Option<Run>, StoreError> {
+        if let Some(log) = self.logs.get(&at.log)
+            && log.run.arrival(at.seq).is_some()
+        {
+            return Ok(Some(log.run));
+        }
+        let (from, to) = (keys::run(EntryRef { seq: 0, ..at }), keys::after(&keys::run(at)));
+        let rows = self.store.scan(Table::Runs, &from, &to, Direction::Down, 1)?;
+        let Some((key, value)) = rows.into_iter().next() else { return Ok(None) };
+        let (first_arrival, count) = read(&value)?;
+        Ok(Some(Run { first_seq: keys::number(&key), first_arrival, count }))
+    }
+}

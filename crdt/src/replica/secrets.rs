@@ -1,0 +1,128 @@
+//! Reading what is sealed to this device: own captures, captures to screen, verdicts and reviews.
+
+use super::Replica;
+use super::write::context;
+use crate::blob::BlobRef;
+use crate::codec::decode;
+use crate::entry::{BODY_BYTES_MAX, Entry};
+use crate::ids::CaptureId;
+use crate::seal::{ContentKey, SealError};
+use crate::statement::{
+    Capture, Image, Inside, Kind, ReviewContent, Statement, VerdictContent,
+};
+use crate::store::{Store, StoreError};
+use crate::view::Mark;
+
+/// A capture in the clear.
+pub struct Opened {
+    /// Particulars, and what each image shows.
+    pub inside: Inside,
+    /// The images whose blobs are here.
+    pub images: Vec<Image>,
+}
+
+/// A verdict, and what it says if it may be read here.
+#[derive(Clone, Debug)]
+pub struct ReadVerdict {
+    /// Who gave it and when.
+    pub mark: Mark,
+    /// What it says; `NotForUs` for carriers.
+    pub content: Result<VerdictContent, SealError>,
+}
+
+/// A review, and what it says if it may be read here.
+#[derive(Clone, Debug)]
+pub struct ReadReview {
+    /// Who gave it and when.
+    pub mark: Mark,
+    /// What it says; `NotForUs` for carriers.
+    pub content: Result<ReviewContent, SealError>,
+}
+
+impl<S: Store> Replica<S> {
+    /// Opens a capture that is sealed to this device. `None` if it isn't known here.
+    pub fn open_capture(&self, id: CaptureId) -> Result<Option<Result<Opened, SealError>>, StoreError> {
+        let Some(capture) = self.capture_statement(id)? else { return Ok(None) };
+        let context = context(&self.site().0, id, "capture");
+        let key = match ContentKey::unwrap(&capture.keys, self.identity.device(), &self.identity.sealing, &context) {
+            Ok(key) => key,
+            Err(error) => return Ok(Some(Err(error))),
+        };
+        let inside = key.open(0, &context, &capture.inside).and_then(|plain| {
+            decode::<Inside>(&plain, BODY_BYTES_MAX).map_err(|_| SealError::Broken)
+        });
+        let inside = match inside {
+            Ok(inside) => inside,
+            Err(error) => return Ok(Some(Err(error))),
+        };
+        let mut images = Vec::new();
+        for ((part, blob), shows) in (1..).zip(&capture.blobs).zip(&inside.shows) {
+            if let Some(sealed) = self.whole_blob(blob)?
+                && let Ok(plain) = key.open(part, &context, &sealed)
+            {
+                images.push(Image { shows: *shows, bytes: plain.into() });
+            }
+        }
+        Ok(Some(Ok(Opened { inside, images })))
+    }
+
+    /// All verdicts on a capture.
+    pub fn verdicts(&self, id: CaptureId) -> Result<Vec<ReadVerdict>, StoreError> {
+        let Some(view) = self.capture(id)? else { return Ok(Vec::new()) };
+        let mut verdicts = Vec::new();
+        for mark in view.verdicts.iter() {
+            if let Some(Statement::Verdict(verdict)) = self.statement_at(mark)? {
+                let content = self.open_sealed(&verdict.sealed, id, "verdict");
+                verdicts.push(ReadVerdict { mark: mark.clone(), content });
+            }
+        }
+        Ok(verdicts)
+    }
+
+    /// All reviews of a capture's verdicts.
+    pub fn reviews(&self, id: CaptureId) -> Result<Vec<ReadReview>, StoreError> {
+        let Some(view) = self.capture(id)? else { return Ok(Vec::new()) };
+        let mut reviews = Vec::new();
+        for mark in view.reviews.iter() {
+            if let Some(Statement::Review(review)) = self.statement_at(mark)? {
+                let content = self.open_sealed(&review.sealed, id, "review");
+                reviews.push(ReadReview { mark: mark.clone(), content });
+            }
+        }
+        Ok(reviews)
+    }
+
+    /// A blob, if it is here whole and undamaged.
+    pub fn whole_blob(&self, blob: &BlobRef) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes = self.store.blob_read(blob.id, 0, blob.bytes as usize)?;
+        Ok((BlobRef::of(&bytes) == Ok(*blob)).then_some(bytes))
+    }
+
+    fn open_sealed<T: serde::de::DeserializeOwned>(
+        &self,
+        sealed: &crate::seal::Sealed,
+        id: CaptureId,
+        purpose: &str,
+    ) -> Result<T, SealError> {
+        let context = context(&self.site().0, id, purpose);
+        let plain = sealed.open(self.identity.device(), &self.identity.sealing, &context)?;
+        decode(&plain, BODY_BYTES_MAX).map_err(|_| SealError::Broken)
+    }
+
+    fn capture_statement(&self, id: CaptureId) -> Result<Option<Capture>, StoreError> {
+        let Some(origin) = self.capture(id)?.and_then(|view| view.origin) else { return Ok(None) };
+        match self.entry(origin.at)?.and_then(|entry| statement_of(&entry)) {
+            Some(Statement::Capture(capture)) => Ok(Some(*capture)),
+            _ => Ok(None),
+        }
+    }
+
+    fn statement_at(&self, mark: &Mark) -> Result<Option<Statement>, StoreError> {
+        Ok(self.entry(mark.at)?.and_then(|entry| statement_of(&entry)))
+    }
+}
+
+fn statement_of(entry: &Entry) -> Option<Statement> {
+    let kind: Kind = Kind::rule(entry.header().kind)?.kind;
+    Statement::decode(kind, entry.body.as_ref()?).ok()
+}

@@ -1,0 +1,324 @@
+//! Writing own entries: checked against the same rules that others check them by, sealed before they are anything else.
+
+use serde_bytes::{ByteArray, ByteBuf};
+use thiserror::Error;
+
+use super::Replica;
+use super::ingest::Work;
+use super::log::Head;
+use crate::blob::{BlobError, BlobRef};
+use crate::codec::encode;
+use crate::entry::{About, BODY_BYTES_MAX, ENTRY_VERSION, Entry, Header};
+use crate::ids::{CaptureId, EntryHash};
+use crate::seal::{ContentKey, Reader, SealError, Sealed, Seed, derive};
+use crate::site::{CertificateError, Roles};
+use crate::statement::{
+    Capture, CaptureDraft, IMAGES_MAX, Inside, Kind, PARTICULAR_BYTES_MAX, PARTICULARS_MAX, Receipt, Review,
+    ReviewContent, Seen, Statement, Verdict, VerdictContent, capture_id,
+};
+use crate::store::{Store, StoreError, Ticket};
+use crate::view::{EntryRef, Origin};
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// An own entry that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// What it is about.
+    pub about: About,
+    /// Where it stands.
+    pub at: EntryRef,
+    /// Its name.
+    pub hash: EntryHash,
+    /// It may be spoken of once this is durable.
+    pub ticket: Ticket,
+}
+
+/// Why an own entry wasn't written. Nothing was kept of it.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum AppendError {
+    /// The device's roles don't allow it.
+    #[error("this device's role ({roles}) doesn't allow that; ask the supervisor for a certificate with the role")]
+    Role {
+        /// The roles it has.
+        roles: String,
+    },
+    /// The certificate isn't valid now.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The purpose isn't one of the site's.
+    #[error("purpose `{purpose}` isn't in this site's policy; choose one of {allowed}")]
+    Purpose {
+        /// What was asked for.
+        purpose: String,
+        /// What the policy has.
+        allowed: String,
+    },
+    /// Nothing to search with.
+    #[error("a capture needs at least one finger image or a face")]
+    NoImages,
+    /// Too many images.
+    #[error("a capture has at most {IMAGES_MAX} images")]
+    TooManyImages,
+    /// Too many or too long particulars.
+    #[error("at most {PARTICULARS_MAX} particulars of at most {PARTICULAR_BYTES_MAX} bytes each")]
+    Particulars,
+    /// An image is empty or too long.
+    #[error("an image can't be taken: {0}")]
+    Image(#[from] BlobError),
+    /// No hub to seal to.
+    #[error("no hub is known to seal this to; enrol a hub first, then enrol this device (again)")]
+    NoHub,
+    /// The capture isn't known here.
+    #[error("no such capture here; see `greenline list`")]
+    UnknownCapture,
+    /// There is no verdict to review or to acknowledge.
+    #[error("there is no verdict on this capture yet")]
+    NoVerdict,
+    /// The origin may not examine its own capture.
+    #[error("the device that captured can't examine the answer; another supervisor must")]
+    OwnCapture,
+    /// The body would be too long.
+    #[error("{0} bytes in one entry, at most {BODY_BYTES_MAX}")]
+    TooLong(usize),
+    /// Sealing failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The record's edit isn't possible.
+    #[error("{0}")]
+    Edit(String),
+    /// The store can't take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What content keys and sealed bodies of a capture are bound to.
+pub(super) fn context(site: &[u8; 32], id: CaptureId, purpose: &str) -> Vec<u8> {
+    [b"greenline ".as_slice(), purpose.as_bytes(), b"\0", site, &id.0].concat()
+}
+
+impl<S: Store> Replica<S> {
+    /// Records a capture: seals it to the hubs (and to this device, if the policy says so), writes its blobs and its entry.
+    pub fn capture_new(&mut self, now_ms: u64, seed: Seed, draft: &CaptureDraft) -> Result<Written, AppendError> {
+        self.check_may_write(Kind::Capture, now_ms)?;
+        self.check_draft(draft)?;
+        let readers = self.capture_readers(now_ms)?;
+        let log = self.author_to_write().log();
+        let nonce: [u8; 16] = *derive(&seed, "nonce").first_chunk().unwrap_or(&[0; 16]);
+        let id = capture_id(log, &nonce);
+        let context = context(&self.site().0, id, "capture");
+        let key = ContentKey::new(derive(&seed, "content"));
+        let inside = Inside {
+            particulars: draft.particulars.clone(),
+            shows: draft.images.iter().map(|image| image.shows).collect(),
+        };
+        let retention_ms = u64::from(self.membership.manifest.policy.retention_days) * DAY_MS;
+        let mut blobs = Vec::with_capacity(draft.images.len());
+        for (part, image) in (1..).zip(&draft.images) {
+            blobs.push(self.put_blob(&key.seal(part, &context, image.bytes.reveal()))?);
+        }
+        let capture = Capture {
+            nonce: ByteArray::new(nonce),
+            purpose: draft.purpose.clone(),
+            priority: draft.priority,
+            delete_after_ms: now_ms.saturating_add(retention_ms),
+            keys: key.wrap(&readers, &context, derive(&seed, "wrap"))?,
+            inside: ByteBuf::from(key.seal(0, &context, &encode(&inside))),
+            blobs,
+        };
+        self.append(now_ms, About::Capture(id), &Statement::Capture(Box::new(capture)))
+    }
+
+    /// As a hub: states that a capture is here whole.
+    pub fn receipt_new(&mut self, now_ms: u64, id: CaptureId) -> Result<Written, AppendError> {
+        let payload = self.origin(id)?.payload;
+        self.append(now_ms, About::Capture(id), &Statement::Receipt(Receipt { payload }))
+    }
+
+    /// As a hub: answers a capture, sealed to its origin and the supervisors.
+    pub fn verdict_new(
+        &mut self,
+        now_ms: u64,
+        seed: Seed,
+        id: CaptureId,
+        content: &VerdictContent,
+    ) -> Result<Written, AppendError> {
+        let origin = self.origin(id)?;
+        let readers = self.answer_readers(&origin, now_ms);
+        let sealed = Sealed::new(&encode(content), &readers, &context(&self.site().0, id, "verdict"), seed)?;
+        self.append(now_ms, About::Capture(id), &Statement::Verdict(Verdict { payload: origin.payload, sealed }))
+    }
+
+    /// As an examiner: says what looking at the newest verdict showed.
+    pub fn review_new(
+        &mut self,
+        now_ms: u64,
+        seed: Seed,
+        id: CaptureId,
+        content: &ReviewContent,
+    ) -> Result<Written, AppendError> {
+        let origin = self.origin(id)?;
+        if origin.device == self.identity.device() {
+            return Err(AppendError::OwnCapture);
+        }
+        let verdict = self.verdict_to_answer(id)?;
+        let readers = self.answer_readers(&origin, now_ms);
+        let sealed = Sealed::new(&encode(content), &readers, &context(&self.site().0, id, "review"), seed)?;
+        self.append(now_ms, About::Capture(id), &Statement::Review(Review { verdict, sealed }))
+    }
+
+    /// States that this officer has read the answer.
+    pub fn seen_new(&mut self, now_ms: u64, id: CaptureId) -> Result<Written, AppendError> {
+        let verdict = self.verdict_to_answer(id)?;
+        self.append(now_ms, About::Capture(id), &Statement::Seen(Seen { verdict }))
+    }
+
+    /// Signs a statement and appends it to the own log.
+    pub fn append(&mut self, now_ms: u64, about: About, statement: &Statement) -> Result<Written, AppendError> {
+        self.check_may_write(statement.kind(), now_ms)?;
+        let mut work = Work::default();
+        self.author_to_write();
+        self.begin_own_log(now_ms, &mut work)?;
+        let (at, hash) = self.append_one(now_ms, about, statement, &mut work)?;
+        let ticket = self.commit(work)?.ticket.ok_or_else(|| StoreError::Io("an empty batch".into()))?;
+        Ok(Written { about, at, hash, ticket })
+    }
+
+    /// Begins the own log, or renews the certificate in it, so that others know this device before it says anything.
+    pub fn introduce(&mut self, now_ms: u64) -> Result<(), AppendError> {
+        self.author_to_write();
+        let mut work = Work::default();
+        self.begin_own_log(now_ms, &mut work)?;
+        self.commit(work)?;
+        Ok(())
+    }
+
+    /// The author to write as: a new one if the own log was cut at a fork.
+    fn author_to_write(&mut self) -> crate::ids::Author {
+        while self.frozen_at(&self.own_author().log()).is_some() {
+            let mut batch = crate::store::Batch::default();
+            self.begin_new_log(&mut batch);
+            // If this isn't kept, the next start counts up again.
+            if self.store.apply(batch).is_err() {
+                break;
+            }
+        }
+        self.own_author()
+    }
+
+    fn begin_own_log(&mut self, now_ms: u64, work: &mut Work) -> Result<(), AppendError> {
+        let own = self.logs.get(&self.own_author().log());
+        if own.is_some_and(|log| log.certificate == self.identity.certificate) {
+            return Ok(());
+        }
+        let certificate = Statement::Certificate(Box::new(self.identity.certificate.clone()));
+        self.append_one(now_ms, About::Site, &certificate, work)?;
+        Ok(())
+    }
+
+    fn append_one(
+        &mut self,
+        now_ms: u64,
+        about: About,
+        statement: &Statement,
+        work: &mut Work,
+    ) -> Result<(EntryRef, EntryHash), AppendError> {
+        let body = statement.encode();
+        if body.len() > BODY_BYTES_MAX {
+            return Err(AppendError::TooLong(body.len()));
+        }
+        let author = self.own_author();
+        let head = self.logs.get(&author.log()).map_or(Head::NONE, |log| log.head);
+        self.clock = self.clock.next(now_ms);
+        let header = Header {
+            version: ENTRY_VERSION,
+            site: self.site(),
+            author,
+            seq: head.height + 1,
+            prev: head.hash,
+            time: self.clock,
+            about,
+            kind: statement.kind() as u8,
+            body_hash: ByteArray::new([0; 32]),
+            body_len: 0,
+        };
+        let entry = Entry::sign(&self.identity.key, header, body);
+        let hash = entry.header().hash();
+        self.accept(now_ms, hash, &entry, work)?;
+        Ok((EntryRef { log: author.log(), seq: entry.header().seq }, hash))
+    }
+
+    fn put_blob(&mut self, sealed: &[u8]) -> Result<BlobRef, AppendError> {
+        let blob = BlobRef::of(sealed)?;
+        self.store.blob_write(blob.id, 0, sealed)?;
+        self.store.blob_finish(blob.id)?;
+        Ok(blob)
+    }
+
+    fn check_may_write(&self, kind: Kind, now_ms: u64) -> Result<(), AppendError> {
+        let certificate = &self.identity.certificate;
+        certificate.valid_at(now_ms)?;
+        let roles = Kind::rule(kind as u8).map_or(Roles(0), |rule| rule.roles);
+        if roles != Roles(0) && !certificate.roles.any(roles) {
+            let roles = certificate.roles.names().join(", ");
+            let roles = if roles.is_empty() { "carrier".to_owned() } else { roles };
+            return Err(AppendError::Role { roles });
+        }
+        Ok(())
+    }
+
+    fn check_draft(&self, draft: &CaptureDraft) -> Result<(), AppendError> {
+        let purposes = &self.membership.manifest.policy.purposes;
+        if !purposes.contains(&draft.purpose) {
+            return Err(AppendError::Purpose { purpose: draft.purpose.clone(), allowed: purposes.join(", ") });
+        }
+        if draft.images.is_empty() {
+            return Err(AppendError::NoImages);
+        }
+        if draft.images.len() > IMAGES_MAX {
+            return Err(AppendError::TooManyImages);
+        }
+        let too_long = |text: &str| text.len() > PARTICULAR_BYTES_MAX;
+        let particulars = &draft.particulars;
+        if particulars.len() > PARTICULARS_MAX || particulars.iter().any(|(k, v)| too_long(k) || too_long(v.reveal())) {
+            return Err(AppendError::Particulars);
+        }
+        draft.images.iter().try_for_each(|image| BlobRef::of(image.bytes.reveal()).map(|_| ()))?;
+        Ok(())
+    }
+
+    fn capture_readers(&self, now_ms: u64) -> Result<Vec<Reader>, AppendError> {
+        let mut readers = self.members(Roles::HUB, now_ms);
+        if readers.is_empty() {
+            return Err(AppendError::NoHub);
+        }
+        if self.membership.manifest.policy.origin_reads {
+            readers.push(self.own_reader());
+        }
+        Ok(readers)
+    }
+
+    fn answer_readers(&self, origin: &Origin, now_ms: u64) -> Vec<Reader> {
+        let mut readers = self.members(Roles::SUPERVISOR, now_ms);
+        let origin = self.certificate(&origin.device);
+        readers.extend(origin.map(|c| Reader { device: c.device, sealing_key: c.sealing_key }));
+        readers.push(self.own_reader());
+        readers.sort();
+        readers.dedup();
+        readers
+    }
+
+    fn own_reader(&self) -> Reader {
+        let certificate = &self.identity.certificate;
+        Reader { device: certificate.device, sealing_key: certificate.sealing_key }
+    }
+
+    fn origin(&self, id: CaptureId) -> Result<Origin, AppendError> {
+        self.capture(id)?.and_then(|view| view.origin).ok_or(AppendError::UnknownCapture)
+    }
+
+    fn verdict_to_answer(&self, id: CaptureId) -> Result<EntryHash, AppendError> {
+        let view = self.capture(id)?.ok_or(AppendError::UnknownCapture)?;
+        view.screened().map(|mark| mark.entry).ok_or(AppendError::NoVerdict)
+    }
+}

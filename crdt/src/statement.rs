@@ -1,0 +1,446 @@
+//! Statements: immutable signed facts, and the one table that says who may state what.
+//!
+//! **To add a kind:** give it a number in [`Kind`], a line in [`Kind::RULES`], a struct, and an arm in
+//! [`Statement::decode`] and [`Statement::encode`]; then say in `view.rs` what it does to the read model. Devices of an older version
+//! carry it without understanding it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteArray, ByteBuf};
+use thiserror::Error;
+
+use crate::blob::BlobRef;
+use crate::codec::{DecodeError, decode, encode};
+use crate::entry::{About, BODY_BYTES_MAX, SignedHeader};
+use crate::ids::{CaptureId, EntryHash, LogId};
+use crate::redacted::Redacted;
+use crate::seal::{GroupSealed, Sealed, WrappedKey};
+use crate::site::{Certificate, Roles};
+
+/// Most images of one capture: ten rolled and four plain prints, and faces.
+pub const IMAGES_MAX: usize = 20;
+/// Most fields of a capture's particulars.
+pub const PARTICULARS_MAX: usize = 32;
+/// Longest name or value of one of them, in bytes.
+pub const PARTICULAR_BYTES_MAX: usize = 500;
+/// Most gallery references that a verdict names to its reviewers.
+pub const CANDIDATES_MAX: usize = 10;
+
+/// The number of each kind of entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// The author's certificate: first in every log, and again at each renewal.
+    Certificate = 1,
+    /// A person's check begins.
+    Capture = 2,
+    /// A change to a co-edited record, encrypted for the members.
+    Edit = 3,
+    /// A hub has the capture whole, on its disk.
+    Receipt = 4,
+    /// A hub's answer.
+    Verdict = 5,
+    /// An examiner's word on a verdict.
+    Review = 6,
+    /// The origin's officer has read the verdict.
+    Seen = 7,
+    /// Two entries by one author with one number: evidence.
+    Fork = 8,
+}
+
+/// What a kind of entry may be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The site only.
+    Site,
+    /// A capture only.
+    Capture,
+    /// Either.
+    Any,
+}
+
+/// Who may write a kind, and about what.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// The kind.
+    pub kind: Kind,
+    /// Any of these roles will do; none means every member.
+    pub roles: Roles,
+    /// What it may be about.
+    pub about: Subject,
+}
+
+const EDITORS: Roles = Roles::OFFICER.and(Roles::SUPERVISOR);
+const MEMBERS: Roles = Roles(0);
+
+impl Kind {
+    /// Who may write what: the only place that says so.
+    pub const RULES: [Rule; 8] = [
+        Rule { kind: Self::Certificate, roles: MEMBERS, about: Subject::Site },
+        Rule { kind: Self::Capture, roles: Roles::OFFICER, about: Subject::Capture },
+        Rule { kind: Self::Edit, roles: EDITORS, about: Subject::Any },
+        Rule { kind: Self::Receipt, roles: Roles::HUB, about: Subject::Capture },
+        Rule { kind: Self::Verdict, roles: Roles::HUB, about: Subject::Capture },
+        Rule { kind: Self::Review, roles: Roles::SUPERVISOR, about: Subject::Capture },
+        Rule { kind: Self::Seen, roles: EDITORS, about: Subject::Capture },
+        Rule { kind: Self::Fork, roles: MEMBERS, about: Subject::Site },
+    ];
+
+    /// The rule of a number, if this program knows it.
+    #[must_use]
+    pub fn rule(number: u8) -> Option<&'static Rule> {
+        Self::RULES.iter().find(|rule| rule.kind as u8 == number)
+    }
+}
+
+impl Rule {
+    /// Whether a member with `roles` may write this about `about`.
+    #[must_use]
+    pub fn allows(&self, roles: Roles, about: &About) -> bool {
+        let role = self.roles == MEMBERS || roles.any(self.roles);
+        let subject = match self.about {
+            Subject::Any => true,
+            Subject::Site => *about == About::Site,
+            Subject::Capture => about.capture().is_some(),
+        };
+        role && subject
+    }
+}
+
+/// How urgent a capture is. Urgent ones travel first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// In order of arrival.
+    #[default]
+    Routine,
+    /// Before all routine ones.
+    Urgent,
+}
+
+/// What an image shows. Finger positions are those of ANSI/NIST-ITL: 1 right thumb to 5 right little finger, 6 left thumb to 10
+/// left little finger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Shows {
+    /// One finger, 1 to 10.
+    Finger(u8),
+    /// The face, from the front.
+    Face,
+}
+
+/// One captured image, in the clear: at the origin and in the hub only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image {
+    /// What it shows.
+    pub shows: Shows,
+    /// The file as it came from the scanner or camera.
+    pub bytes: Redacted<Vec<u8>>,
+}
+
+/// What an officer takes of a person.
+#[derive(Clone, Default)]
+pub struct CaptureDraft {
+    /// A purpose code of the site's policy.
+    pub purpose: String,
+    /// How urgent.
+    pub priority: Priority,
+    /// Names, document numbers, coordinates: sealed with the images.
+    pub particulars: BTreeMap<String, Redacted<String>>,
+    /// Finger prints and face.
+    pub images: Vec<Image>,
+}
+
+/// A person's check, as it travels. Carriers read sizes, purpose and priority; the rest is sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// Random; with the author's log it makes the capture's id, so that nobody can claim another's.
+    pub nonce: ByteArray<16>,
+    /// Why this person is checked: a code of the site's policy.
+    pub purpose: String,
+    /// How urgent.
+    pub priority: Priority,
+    /// When every copy must be gone, in ms since 1970.
+    pub delete_after_ms: u64,
+    /// The capture's content key, once per reader.
+    pub keys: Vec<WrappedKey>,
+    /// Sealed [`Inside`]: part 0 of the payload.
+    pub inside: ByteBuf,
+    /// The sealed images: parts 1 and up.
+    pub blobs: Vec<BlobRef>,
+}
+
+/// What is sealed in the body of a capture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inside {
+    /// Names, document numbers, coordinates.
+    pub particulars: BTreeMap<String, Redacted<String>>,
+    /// What each blob shows, in their order.
+    pub shows: Vec<Shows>,
+}
+
+/// The id that a capture must have: bound to its author's log.
+#[must_use]
+pub fn capture_id(log: LogId, nonce: &[u8; 16]) -> CaptureId {
+    let mut hasher = blake3::Hasher::new_derive_key("greenline capture id v1");
+    hasher.update(&log.0);
+    hasher.update(nonce);
+    let mut id = [0; 16];
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    CaptureId(id)
+}
+
+/// A hub has the capture and all its blobs on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Body hash of the capture that was received.
+    pub payload: ByteArray<32>,
+}
+
+/// A hub's answer. That it exists is open, what it says is sealed to the origin and the supervisors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Body hash of the capture that was screened.
+    pub payload: ByteArray<32>,
+    /// Sealed [`VerdictContent`].
+    pub sealed: Sealed,
+}
+
+/// The three values of an answer, in rising order of weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictValue {
+    /// Nobody in the database has these prints.
+    NoMatch,
+    /// It could not be said.
+    Inconclusive,
+    /// Somebody may have: an examiner must look before anyone acts.
+    Candidate,
+}
+
+/// What a verdict says, for its readers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictContent {
+    /// The answer.
+    pub value: VerdictValue,
+    /// In words, for `inconclusive`: what was wrong, and what to do.
+    pub reason: Option<String>,
+    /// Database references for the examiner, best first, without scores; empty unless `candidate`.
+    pub candidates: Vec<String>,
+    /// The images that it rests on.
+    pub basis: Vec<Shows>,
+}
+
+/// An examiner's word on a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// The verdict that was examined.
+    pub verdict: EntryHash,
+    /// Sealed [`ReviewContent`].
+    pub sealed: Sealed,
+}
+
+/// How an examination ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The examiner can't say.
+    Undecided,
+    /// Not the same person.
+    Refuted,
+    /// The same person.
+    Confirmed,
+}
+
+/// What a review says, for its readers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewContent {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The examiner's words.
+    pub note: Redacted<String>,
+}
+
+/// The origin's officer has read a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The verdict that was read.
+    pub verdict: EntryHash,
+}
+
+/// Two headers that one author signed with one sequence number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// The one with the smaller hash.
+    pub a: SignedHeader,
+    /// The other.
+    pub b: SignedHeader,
+}
+
+impl Fork {
+    /// Evidence from two headers, in an order that doesn't depend on who found it; `None` if they prove nothing.
+    #[must_use]
+    pub fn of(one: &SignedHeader, other: &SignedHeader) -> Option<Self> {
+        let (first, second) = (one.header.hash(), other.header.hash());
+        let (a, b) = if first < second { (one, other) } else { (other, one) };
+        let fork = Self { a: a.clone(), b: b.clone() };
+        (first != second && fork.same_place()).then_some(fork)
+    }
+
+    /// Whether this proves that the author wrote two histories. Anyone can check it.
+    #[must_use]
+    pub fn proves(&self) -> bool {
+        self.same_place()
+            && self.a.header.hash() < self.b.header.hash()
+            && self.a.verify().is_ok()
+            && self.b.verify().is_ok()
+    }
+
+    fn same_place(&self) -> bool {
+        let (a, b) = (&self.a.header, &self.b.header);
+        a.site == b.site && a.author == b.author && a.seq == b.seq && a.seq > 0
+    }
+}
+
+/// A body that this program understands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// See [`Kind::Certificate`].
+    Certificate(Box<Certificate>),
+    /// See [`Kind::Capture`].
+    Capture(Box<Capture>),
+    /// See [`Kind::Edit`].
+    Edit(GroupSealed),
+    /// See [`Kind::Receipt`].
+    Receipt(Receipt),
+    /// See [`Kind::Verdict`].
+    Verdict(Verdict),
+    /// See [`Kind::Review`].
+    Review(Review),
+    /// See [`Kind::Seen`].
+    Seen(Seen),
+    /// See [`Kind::Fork`].
+    Fork(Box<Fork>),
+}
+
+/// Why a body is set aside although its entry continues its log.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum StatementError {
+    /// The bytes aren't of this kind.
+    #[error("the body can't be read: {0}")]
+    Decode(#[from] DecodeError),
+    /// Some field is outside its bounds.
+    #[error("{0}")]
+    Bounds(&'static str),
+}
+
+impl Statement {
+    /// Reads a body of a known kind.
+    pub fn decode(kind: Kind, body: &[u8]) -> Result<Self, StatementError> {
+        let statement = match kind {
+            Kind::Certificate => Self::Certificate(Box::new(read(body)?)),
+            Kind::Capture => Self::Capture(Box::new(read(body)?)),
+            Kind::Edit => Self::Edit(read(body)?),
+            Kind::Receipt => Self::Receipt(read(body)?),
+            Kind::Verdict => Self::Verdict(read(body)?),
+            Kind::Review => Self::Review(read(body)?),
+            Kind::Seen => Self::Seen(read(body)?),
+            Kind::Fork => Self::Fork(Box::new(read(body)?)),
+        };
+        statement.check_bounds()?;
+        Ok(statement)
+    }
+
+    /// The body's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Certificate(it) => encode(it),
+            Self::Capture(it) => encode(it),
+            Self::Edit(it) => encode(it),
+            Self::Receipt(it) => encode(it),
+            Self::Verdict(it) => encode(it),
+            Self::Review(it) => encode(it),
+            Self::Seen(it) => encode(it),
+            Self::Fork(it) => encode(it),
+        }
+    }
+
+    /// Which kind it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Certificate(_) => Kind::Certificate,
+            Self::Capture(_) => Kind::Capture,
+            Self::Edit(_) => Kind::Edit,
+            Self::Receipt(_) => Kind::Receipt,
+            Self::Verdict(_) => Kind::Verdict,
+            Self::Review(_) => Kind::Review,
+            Self::Seen(_) => Kind::Seen,
+            Self::Fork(_) => Kind::Fork,
+        }
+    }
+
+    fn check_bounds(&self) -> Result<(), StatementError> {
+        let Self::Capture(capture) = self else { return Ok(()) };
+        if capture.purpose.len() > crate::site::PURPOSE_BYTES_MAX {
+            return Err(StatementError::Bounds("the purpose code is too long"));
+        }
+        if capture.blobs.len() > IMAGES_MAX {
+            return Err(StatementError::Bounds("too many images"));
+        }
+        if capture.keys.len() > crate::seal::READERS_MAX {
+            return Err(StatementError::Bounds("too many readers"));
+        }
+        if !capture.blobs.iter().all(BlobRef::is_bounded) {
+            return Err(StatementError::Bounds("an image is empty or too long"));
+        }
+        Ok(())
+    }
+}
+
+/// The one documented order of verdicts that disagree: a candidate outweighs an inconclusive answer, which outweighs no match,
+/// whoever gave them; all of them are shown.
+#[must_use]
+pub fn weightiest(verdicts: &[VerdictContent]) -> Option<&VerdictContent> {
+    verdicts.iter().max_by_key(|verdict| verdict.value)
+}
+
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
+    decode(body, BODY_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_rule_and_roles_are_kept_apart() {
+        for (index, rule) in Kind::RULES.iter().enumerate() {
+            assert_eq!(rule.kind as usize, index + 1);
+        }
+        let capture = About::Capture(CaptureId([1; 16]));
+        let verdict = Kind::rule(Kind::Verdict as u8).unwrap();
+        assert!(verdict.allows(Roles::HUB, &capture));
+        assert!(!verdict.allows(Roles::OFFICER.and(Roles::SUPERVISOR), &capture));
+        assert!(!verdict.allows(Roles::HUB, &About::Site));
+        assert!(Kind::rule(200).is_none());
+    }
+
+    #[test]
+    fn the_weightiest_verdict_is_the_candidate() {
+        let content = |value| VerdictContent { value, reason: None, candidates: vec![], basis: vec![] };
+        let all = [VerdictValue::Candidate, VerdictValue::NoMatch, VerdictValue::Inconclusive].map(content);
+        assert_eq!(weightiest(&all).unwrap().value, VerdictValue::Candidate);
+        assert_eq!(weightiest(&all[1..]).unwrap().value, VerdictValue::Inconclusive);
+        assert_eq!(weightiest(&[]), None);
+    }
+
+    #[test]
+    fn bodies_read_back_and_foreign_bytes_are_refused() {
+        let receipt = Statement::Receipt(Receipt { payload: ByteArray::new([4; 32]) });
+        assert_eq!(Statement::decode(Kind::Receipt, &receipt.encode()), Ok(receipt.clone()));
+        assert!(Statement::decode(Kind::Verdict, &receipt.encode()).is_err());
+        assert!(Statement::decode(Kind::Receipt, &[receipt.encode(), vec![0]].concat()).is_err());
+    }
+}

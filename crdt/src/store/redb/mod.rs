@@ -1,0 +1,243 @@
+//! The store on disk: tables in one redb file, blobs as files beside it.
+//!
+//! ```text
+//! dir/store.redb               the tables
+//! dir/blobs/ab/abcd....part    a blob that isn't complete
+//! dir/blobs/ab/abcd...         a blob that is
+//! ```
+//!
+//! A batch goes into a layer in memory, where reads see it at once. One committer thread takes the whole layer and makes
+//! it durable in one redb transaction, with one fsync, while the next layer fills. So the group grows by itself with the
+//! rate of writing: one batch alone waits for one fsync, ten thousand wait for one too.
+//!
+//! **When writing fails** (a full disk, say), the store goes on answering reads as if nothing had happened, also what was
+//! applied and will never be durable; [`Store::durable`] stands still, [`Store::failure`] says why, and every further
+//! `apply` returns it. On disk is what the last durable ticket left. Starting again is the way back.
+
+mod blobs;
+mod committer;
+mod disk;
+mod layer;
+mod shared;
+mod tables;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fs::OpenOptions;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use ::redb::backends::FileBackend;
+use ::redb::{Database, StorageBackend};
+
+use super::{Batch, Direction, Row, Store, StoreError, Table, Ticket, no_such_blob};
+use crate::ids::BlobId;
+use blobs::{Folder, Parts};
+use committer::Committer;
+use disk::{Disk, Fault};
+use shared::{Shared, State};
+use tables::Snapshot;
+
+/// Called from the committer thread whenever more has become durable, and once more when writing has failed. It must not
+/// block: what it delays is the next commit.
+pub type OnDurable = Box<dyn Fn(Ticket) + Send>;
+
+/// The file of the tables.
+const FILE: &str = "store.redb";
+
+/// Memory for redb's page cache: at 8 to 16 MiB redb is faster than at its default of 1 GiB, and stays small.
+const CACHE_BYTES: usize = 12 << 20;
+
+/// Bytes that may wait for the committer, keys and values and what keeping them costs. Beyond it [`RedbStore::apply`]
+/// waits for the committer to take some.
+pub const BACKLOG_BYTES_MAX: usize = 32 << 20;
+
+/// A store on disk. Dropping it makes durable what was applied, then closes.
+pub struct RedbStore {
+    shared: Arc<Shared>,
+    folder: Arc<Folder>,
+    parts: Parts,
+    committer: Option<JoinHandle<()>>,
+    // Last, so that the file stays open and locked until the committer has ended.
+    _database: Arc<Database>,
+}
+
+impl RedbStore {
+    /// Opens the store in `dir`, making both if they aren't there.
+    pub fn open(dir: &Path, on_durable: OnDurable) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(dir).map_err(|error| tables::from_io(&error))?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(dir.join(FILE));
+        let file = file.map_err(|error| tables::from_io(&error))?;
+        let backend = FileBackend::new(file).map_err(tables::from_redb)?;
+        Self::open_with_backend(dir, backend, on_durable)
+    }
+
+    /// Opens the store whose tables are in `backend` and whose blobs are in `dir`: how a test plays the disk.
+    pub fn open_with_backend(dir: &Path, backend: impl StorageBackend, on_durable: OnDurable) -> Result<Self, StoreError> {
+        let fault = Arc::new(Fault::default());
+        let disk = Disk::new(backend, Arc::clone(&fault));
+        // redb has panicked here on files that a full disk left behind; a panic must not take the program down.
+        let opened = catch_unwind(AssertUnwindSafe(|| open_tables(disk)));
+        let panicked = || StoreError::Damaged("its file can't be read".to_owned());
+        let (database, snapshot) = opened.unwrap_or_else(|_| Err(panicked()))?;
+        let folder = Folder::open(dir).map_err(|error| tables::from_io(&error))?;
+        Self::start(database, snapshot, fault, folder, on_durable)
+    }
+
+    fn start(
+        database: Database,
+        snapshot: Snapshot,
+        fault: Arc<Fault>,
+        folder: Folder,
+        on_durable: OnDurable,
+    ) -> Result<Self, StoreError> {
+        let (database, folder) = (Arc::new(database), Arc::new(folder));
+        let shared = Arc::new(Shared::new(snapshot, fault.failure()));
+        let committer = Committer {
+            shared: Arc::clone(&shared),
+            database: Arc::clone(&database),
+            folder: Arc::clone(&folder),
+            fault,
+            on_durable,
+        };
+        let thread = std::thread::Builder::new().name("store".to_owned());
+        let thread = thread.spawn(move || committer.run()).map_err(|error| tables::from_io(&error))?;
+        Ok(Self { shared, folder, parts: Parts::default(), committer: Some(thread), _database: database })
+    }
+
+    /// Bytes that wait for the committer: a caller that takes in bulk should slow down well before
+    /// [`BACKLOG_BYTES_MAX`], where [`Store::apply`] makes it wait.
+    #[must_use]
+    pub fn backlog_bytes(&self) -> usize {
+        self.shared.lock().backlog_bytes()
+    }
+}
+
+fn open_tables(disk: Disk<impl StorageBackend>) -> Result<(Database, Snapshot), StoreError> {
+    let database = Database::builder()
+        .set_cache_size(CACHE_BYTES)
+        .create_with_backend(disk)
+        .map_err(tables::from_redb)?;
+    tables::check_format(&database)?;
+    let snapshot = Snapshot::new(&database)?;
+    Ok((database, snapshot))
+}
+
+impl Store for RedbStore {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let state = self.shared.lock();
+        match state.layers().find_map(|layer| layer.get(table, key)) {
+            Some(value) => Ok(value.clone()),
+            None => state.snapshot.get(table, key),
+        }
+    }
+
+    fn scan(&self, table: Table, from: &[u8], to: &[u8], direction: Direction, limit: usize) -> Result<Vec<Row>, StoreError> {
+        if from >= to {
+            return Ok(Vec::new());
+        }
+        let state = self.shared.lock();
+        let mut sources: Vec<layer::Source<'_>> = Vec::new();
+        for layer in state.layers() {
+            sources.push(layer.rows(table, from, to, direction));
+        }
+        sources.push(state.snapshot.rows(table, from, to, direction)?);
+        layer::merge(sources, direction, limit)
+    }
+
+    fn apply(&mut self, batch: Batch) -> Result<Ticket, StoreError> {
+        let mut state = self.shared.lock_with_room(std::env::var("BL").ok().and_then(|x| x.parse().ok()).unwrap_or(BACKLOG_BYTES_MAX));
+        state.writable()?;
+        state.pending.take_in(batch);
+        Ok(self.shared.issue(state))
+    }
+
+    fn applied(&self) -> Ticket {
+        self.shared.lock().last
+    }
+
+    fn durable(&self) -> Ticket {
+        self.shared.lock().durable
+    }
+
+    fn failure(&self) -> Option<StoreError> {
+        self.shared.lock().failure.clone()
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        self.shared.wait_for_all()
+    }
+
+    fn blob_write(&mut self, blob: BlobId, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        super::blob_end(offset, bytes)?;
+        let state = self.shared.lock();
+        state.writable()?;
+        if bytes.is_empty() || state.finishing.contains_key(&blob) {
+            return Ok(());
+        }
+        drop(state);
+        self.parts.write(&self.folder, blob, offset, bytes).map_err(|error| tables::from_io(&error))
+    }
+
+    fn blob_finish(&mut self, blob: BlobId) -> Result<Ticket, StoreError> {
+        let mut state = self.shared.lock();
+        state.writable()?;
+        self.parts.close(blob);
+        if self.folder.part(blob).exists() {
+            state.finish(blob);
+        } else if !self.folder.complete(blob).exists() {
+            return Err(no_such_blob(blob));
+        }
+        Ok(self.shared.issue(state))
+    }
+
+    fn blob_read(&self, blob: BlobId, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
+        // Under the lock, so that the committer doesn't rename the file between the two names tried.
+        let file = {
+            let _state = self.shared.lock();
+            self.folder.open_blob(blob)
+        };
+        let read = file.and_then(|file| file.map_or(Ok(Vec::new()), |file| blobs::read(file, offset, len)));
+        read.map_err(|error| tables::from_io(&error))
+    }
+
+    fn blob_list(&self) -> Result<Vec<(BlobId, bool)>, StoreError> {
+        let state = self.shared.lock();
+        let mut found: BTreeMap<BlobId, bool> = self.folder.list().map_err(|error| tables::from_io(&error))?;
+        found.extend(state.finishing.keys().map(|blob| (*blob, true)));
+        Ok(found.into_iter().collect())
+    }
+
+    fn blob_remove(&mut self, blob: BlobId) -> Result<Ticket, StoreError> {
+        self.parts.close(blob);
+        let mut state = self.shared.lock();
+        state.finishing.remove(&blob);
+        if self.folder.remove(blob).map_err(|error| tables::from_io(&error))? {
+            state.pending.shelves.insert(self.folder.shelf(blob));
+        }
+        Ok(self.shared.issue(state))
+    }
+}
+
+impl Drop for RedbStore {
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(thread) = self.committer.take() {
+            // A committer that panicked has said so in `failure`.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl State {
+    /// Queues the blob for the committer, unless it is queued already: a later ticket is durable later anyway.
+    fn finish(&mut self, blob: BlobId) {
+        let ticket = self.next_ticket();
+        if let Entry::Vacant(vacant) = self.finishing.entry(blob) {
+            vacant.insert(ticket);
+            self.pending.finished.push((ticket, blob));
+        }
+    }
+}

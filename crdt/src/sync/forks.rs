@@ -1,0 +1,103 @@
+//! Two histories of one author meet: find where they part, and state the evidence.
+
+use super::engine::Engine;
+use super::frame::{Frame, Item};
+use super::{CloseReason, Event, LinkId, Output};
+use crate::entry::{About, SignedHeader};
+use crate::ids::{EntryHash, LogId};
+use crate::replica::ForkFound;
+use crate::statement::Statement;
+use crate::store::Store;
+use crate::view::EntryRef;
+
+impl<S: Store> Engine<S> {
+    /// Compares a peer's announced history with ours.
+    pub(super) fn compare(&mut self, link: LinkId, item: &Item) {
+        if item.height == 0 || self.replica.frozen_at(&item.log).is_some_and(|cut| item.height >= cut) {
+            return;
+        }
+        if self.hash_at(item.log, item.height).is_some_and(|hash| hash.prefix() != *item.prefix) {
+            self.begin_probe(link, item.log, item.height);
+        }
+    }
+
+    /// Begins to look for the place where our history of a log and a peer's part: at `hi` they differ.
+    pub(super) fn begin_probe(&mut self, link: LinkId, log: LogId, hi: u64) {
+        self.probe(link, log, 0, hi);
+    }
+
+    fn probe(&mut self, link: LinkId, log: LogId, lo: u64, hi: u64) {
+        if hi == lo + 1 {
+            let entry = self.replica.entry(EntryRef { log, seq: hi }).ok().flatten();
+            if let Some(entry) = entry {
+                self.send(link, Frame::Parting(Box::new(entry.signed)));
+            }
+        } else if let Some(hash) = self.hash_at(log, lo.midpoint(hi)) {
+            self.send(link, Frame::Probe { log, lo, hi, middle: hash.prefix().into() });
+        }
+    }
+
+    /// Halves the stretch in which the histories part. Each exchange halves it, so that it ends.
+    pub(super) fn on_probe(
+        &mut self,
+        link: LinkId,
+        log: LogId,
+        lo: u64,
+        hi: u64,
+        middle: [u8; 8],
+    ) -> Result<(), CloseReason> {
+        if hi <= lo + 1 {
+            return self.fault(link, "an impossible probe".into());
+        }
+        let at = lo.midpoint(hi);
+        match self.hash_at(log, at) {
+            Some(ours) if ours.prefix() == middle => self.probe(link, log, at, hi),
+            Some(_) => self.probe(link, log, lo, at),
+            None => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_parting(&mut self, now_ms: u64, link: LinkId, theirs: &SignedHeader) -> Result<(), CloseReason> {
+        let header = &theirs.header;
+        if theirs.verify().is_err() || header.site != self.replica.site() {
+            return self.fault(link, "a parting header that doesn't hold".into());
+        }
+        let at = EntryRef { log: header.author.log(), seq: header.seq };
+        let ours = self.replica.entry(at).ok().flatten();
+        let Some(ours) = ours.filter(|ours| ours.header().prev == header.prev) else { return Ok(()) };
+        if let Some(found) = ForkFound::of(at.log, &ours.signed, theirs) {
+            self.send(link, Frame::Parting(Box::new(ours.signed)));
+            self.state_fork(now_ms, found);
+        }
+        Ok(())
+    }
+
+    /// States the evidence, unless the log is cut there already.
+    pub(super) fn state_fork(&mut self, now_ms: u64, found: ForkFound) {
+        let at = found.fork.a.header.seq;
+        if self.replica.frozen_at(&found.log).is_some_and(|cut| cut <= at) {
+            return;
+        }
+        let author = found.fork.a.header.author.device;
+        let statement = Statement::Fork(Box::new(found.fork));
+        match self.replica.append(now_ms, About::Site, &statement) {
+            Ok(_) => self.outputs.push_back(Output::Event(Event::Frozen(found.log))),
+            // An expired certificate, say: nobody else hears of it from us, but it is shown here.
+            Err(error) => {
+                let reason = format!("a fork was found and can't be stated: {error}");
+                self.outputs.push_back(Output::Event(Event::Refused { device: author, reason }));
+            }
+        }
+        self.fetching.remove(&found.log);
+        self.settle_news(now_ms, None);
+    }
+
+    fn hash_at(&self, log: LogId, seq: u64) -> Option<EntryHash> {
+        let head = self.replica.log(&log)?.head;
+        if head.height == seq {
+            return Some(head.hash);
+        }
+        Some(self.replica.entry(EntryRef { log, seq }).ok()??.header().hash())
+    }
+}

@@ -1,0 +1,140 @@
+//! Frames: what two devices say to each other, length-prefixed by the transport, each at most [`FRAME_BYTES_MAX`] long.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteArray, ByteBuf};
+
+use crate::blob::BlobRef;
+use crate::codec::{DecodeError, decode, encode};
+use crate::entry::SignedHeader;
+use crate::ids::{BlobId, DeviceId, LogId, SiteId};
+use crate::knowledge::Fact;
+use crate::site::Certificate;
+
+/// The protocol version that this program speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+/// Longest frame in bytes. The transports refuse longer ones before reading them.
+pub const FRAME_BYTES_MAX: usize = 256 * 1024;
+/// Most logs in one frontier frame; a larger frontier takes several.
+pub const FRONTIER_ITEMS_MAX: usize = 2_048;
+/// Most devices' facts in one knowledge frame.
+pub const FACTS_MAX: usize = 1_024;
+/// Longest reason in a goodbye, in bytes.
+pub const REASON_BYTES_MAX: usize = 200;
+
+/// How far somebody has a log, with the first bytes of the last entry's hash: enough to see that two histories differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The log.
+    pub log: LogId,
+    /// Its height.
+    pub height: u64,
+    /// First eight bytes of the last entry's hash.
+    pub prefix: ByteArray<8>,
+}
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Frame {
+    /// First of all, from the dialling side, and back: shows that one knows the site without naming it.
+    Knock {
+        /// [`PROTOCOL_VERSION`].
+        version: u16,
+        /// See [`knock_tag`].
+        tag: ByteArray<16>,
+    },
+    /// Who I am: the site's word for it.
+    Hello(Box<Certificate>),
+    /// I take you for a member. Only now anything else may be said.
+    Admitted,
+    /// I hang up, and why.
+    Bye(String),
+    /// How far I durably have these logs. The first one lists all of them.
+    Frontier {
+        /// The logs.
+        items: Vec<Item>,
+        /// Whether these are all that I have, in the first frontier of a session.
+        opening: bool,
+    },
+    /// Send me a log from one place to another, both included.
+    Want {
+        /// The log.
+        log: LogId,
+        /// First place.
+        from: u64,
+        /// Last place.
+        to: u64,
+    },
+    /// Encoded entries, in the order of their logs.
+    Entries(Vec<ByteBuf>),
+    /// You may send this many more bytes of entries.
+    Credit(u32),
+    /// You push what I have already: only announce from now on.
+    Prune,
+    /// What third parties hold.
+    Knowledge(Vec<(DeviceId, Vec<Fact>)>),
+    /// Send me groups of a blob.
+    BlobWant {
+        /// The blob.
+        blob: BlobRef,
+        /// First group.
+        first: u32,
+        /// How many.
+        count: u32,
+        /// Its outline too, first.
+        outline: bool,
+    },
+    /// The outline of a blob.
+    BlobOutline {
+        /// The blob.
+        blob: BlobId,
+        /// Its groups' chaining values, 32 bytes each.
+        values: ByteBuf,
+    },
+    /// One group of a blob.
+    BlobGroup {
+        /// The blob.
+        blob: BlobId,
+        /// Which group.
+        index: u32,
+        /// Its bytes.
+        bytes: ByteBuf,
+    },
+    /// I don't have this blob (any more).
+    BlobGone(BlobId),
+    /// Our histories of a log differ somewhere after `lo` and at or before `hi`: this is mine half-way.
+    Probe {
+        /// The log.
+        log: LogId,
+        /// Both have the same entry here.
+        lo: u64,
+        /// The entries here differ.
+        hi: u64,
+        /// First bytes of my entry's hash at the middle.
+        middle: ByteArray<8>,
+    },
+    /// My header at the place where our histories part.
+    Parting(Box<SignedHeader>),
+}
+
+impl Frame {
+    /// The frame's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Reads a frame. Its lists are bounded by its length; what is in them is checked by whoever handles it.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode(bytes, FRAME_BYTES_MAX)
+    }
+}
+
+/// Shows from one device to another that it knows the site, without naming the site to a stranger.
+#[must_use]
+pub fn knock_tag(site: SiteId, from: DeviceId, to: DeviceId) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key("greenline knock v1");
+    hasher.update(&site.0).update(&from.0).update(&to.0);
+    let mut tag = [0; 16];
+    tag.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    tag
+}

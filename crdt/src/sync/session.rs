@@ -1,0 +1,178 @@
+//! One conversation with one peer: what it has, what it asked for, what it was told.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::frame::{Frame, Item};
+use super::phase::Phase;
+use super::swarm::Rank;
+use crate::blob::BlobRef;
+use crate::ids::{DeviceId, LogId};
+use crate::site::Roles;
+
+/// Bytes of entries that a peer may send before we say that we have taken them in. A catch-up over a fast LAN keeps the pipe
+/// full with it; a hostile peer can't make us hold more.
+pub const CREDIT_BYTES: u32 = 1024 * 1024;
+/// Most ranges of logs that a peer may have asked for at a time.
+pub const SERVING_MAX: usize = 2_048;
+/// Most requests for blobs that a peer may have open.
+pub const BLOB_SERVING_MAX: usize = 256;
+/// Most small frames that wait for one peer. A peer that makes us answer faster than it reads is hung up on.
+pub const CONTROL_MAX: usize = 4_096;
+
+/// What kind of link a session runs over: sets the sizes of frames and windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LinkClass {
+    /// Among devices at a site.
+    Lan,
+    /// Between a gateway and a hub: may be thin, long and paid for.
+    Uplink,
+}
+
+impl LinkClass {
+    /// Bytes of entries in one frame: a catch-up over a LAN verifies in large batches; on a thin link nothing urgent may wait
+    /// behind more than a second of routine.
+    pub(super) const fn entries_bytes(self) -> usize {
+        match self {
+            Self::Lan => 128 * 1024,
+            Self::Uplink => 16 * 1024,
+        }
+    }
+
+    /// Groups of blobs asked for at a time: what covers bandwidth times delay (100 MB/s at 20 ms; 2 Mbit/s at 1 s).
+    pub(super) const fn blob_window(self) -> u32 {
+        match self {
+            Self::Lan => 128,
+            Self::Uplink => 16,
+        }
+    }
+}
+
+/// A range of a log that is being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    pub(super) next: u64,
+    pub(super) to: u64,
+}
+
+/// A request for groups of a blob that is being answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlobRange {
+    pub(super) blob: BlobRef,
+    pub(super) next: u32,
+    pub(super) end: u32,
+    pub(super) outline: bool,
+}
+
+/// State of one session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) device: DeviceId,
+    pub(super) initiator: bool,
+    pub(super) class: LinkClass,
+    pub(super) phase: Phase,
+    pub(super) roles: Roles,
+    /// Frames that go before all else.
+    pub(super) control: VecDeque<Frame>,
+    /// Heights that the peer said it durably has.
+    pub(super) promised: BTreeMap<LogId, u64>,
+    /// Heights that the peer has or was sent.
+    pub(super) theirs: BTreeMap<LogId, u64>,
+    /// Heights that the peer was told we have.
+    pub(super) told: BTreeMap<LogId, u64>,
+    /// Logs whose height grew since.
+    pub(super) news: BTreeSet<LogId>,
+    /// Whether the first frontier is out.
+    pub(super) opened: bool,
+    /// What is being sent, most important first.
+    pub(super) serving: BTreeMap<(u8, LogId), Range>,
+    /// Whether new entries are pushed to the peer, or only announced.
+    pub(super) eager: bool,
+    /// Bytes of entries that we may still send.
+    pub(super) credit: u32,
+    /// Bytes of entries taken in since we last gave credit.
+    pub(super) consumed: u32,
+    /// Version of the knowledge that the peer was told.
+    pub(super) told_knowledge: u64,
+    /// Whether knowledge is to be told now.
+    pub(super) tell_knowledge: bool,
+    /// Blobs that the peer asked for.
+    pub(super) blob_serving: VecDeque<BlobRange>,
+    /// Captures that lack blobs here and that the peer holds whole.
+    pub(super) offers: BTreeSet<Rank>,
+    /// Groups that we asked the peer for and that haven't come.
+    pub(super) blobs_asked: u32,
+    /// When anything last came, in ms.
+    pub(super) heard_ms: u64,
+    /// When a group of a blob that we asked for last came (or was first asked for), in ms.
+    pub(super) blob_ms: u64,
+    /// Why the link is to be closed once the control frames are out.
+    pub(super) closing: Option<super::CloseReason>,
+    /// Faults counted against the peer in this session.
+    pub(super) faults: u32,
+}
+
+impl Session {
+    pub(super) fn new(now_ms: u64, device: DeviceId, initiator: bool, class: LinkClass) -> Self {
+        Self {
+            device,
+            initiator,
+            class,
+            phase: if initiator { Phase::Knocking } else { Phase::Listening },
+            roles: Roles::default(),
+            control: VecDeque::new(),
+            promised: BTreeMap::new(),
+            theirs: BTreeMap::new(),
+            told: BTreeMap::new(),
+            news: BTreeSet::new(),
+            opened: false,
+            serving: BTreeMap::new(),
+            eager: false,
+            credit: CREDIT_BYTES,
+            consumed: 0,
+            told_knowledge: 0,
+            tell_knowledge: false,
+            blob_serving: VecDeque::new(),
+            offers: BTreeSet::new(),
+            blobs_asked: 0,
+            heard_ms: now_ms,
+            blob_ms: now_ms,
+            closing: None,
+            faults: 0,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == Phase::Open
+    }
+
+    /// Whether the peer said that it has a place of a log.
+    pub(super) fn promises(&self, log: &LogId, seq: u64) -> bool {
+        self.promised.get(log).is_some_and(|height| *height >= seq)
+    }
+
+    pub(super) fn note_theirs(&mut self, log: LogId, height: u64) {
+        let known = self.theirs.entry(log).or_default();
+        *known = height.max(*known);
+    }
+
+    pub(super) fn note_promise(&mut self, item: &Item) {
+        let known = self.promised.entry(item.log).or_default();
+        *known = item.height.max(*known);
+        self.note_theirs(item.log, item.height);
+    }
+
+    /// Sends a log up to `to`, from where the peer is believed to be or from where it asks.
+    pub(super) fn serve(&mut self, importance: u8, log: LogId, next: u64, to: u64) {
+        let range = Range { next, to };
+        let old = self.serving.iter().find(|((_, id), _)| *id == log).map(|(key, range)| (*key, *range));
+        let Some((key, old)) = old else {
+            self.serving.insert((importance, log), range);
+            return;
+        };
+        // One range per log and peer: what is still to be sent of the old one is in the new one, or continues it.
+        self.serving.remove(&key);
+        let joined = Range { next: range.next.min(old.next.max(1)), to: range.to.max(old.to) };
+        let continues = range.next >= old.next && range.next <= old.to + 1;
+        self.serving.insert((importance.min(key.0), log), if continues { Range { next: old.next, ..joined } } else { range });
+    }
+}

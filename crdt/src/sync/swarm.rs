@@ -1,0 +1,316 @@
+//! Blobs on the move: what is missing here, who has it, what was asked of whom.
+//!
+//! Wants go out in order of rank (urgent first, then oldest), disjoint ranges to all who hold a capture whole. Each group
+//! verifies on its own, is written as it comes, and survives a restart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::LinkId;
+use crate::blob::{BlobError, BlobRef, GROUP_BYTES, Outline};
+use crate::ids::{BlobId, CaptureId, DeviceId};
+use crate::statement::Priority;
+use crate::store::{Batch, Store, StoreError, Table, Ticket};
+use crate::time::Hlc;
+use crate::view::Origin;
+
+/// In which order captures are fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    /// 0 for urgent ones.
+    lateness: u8,
+    time: Hlc,
+    pub(super) capture: CaptureId,
+}
+
+impl Rank {
+    pub(super) fn of(capture: CaptureId, origin: &Origin) -> Self {
+        Self { lateness: u8::from(origin.priority != Priority::Urgent), time: origin.time, capture }
+    }
+}
+
+/// A capture of which blobs are missing.
+#[derive(Debug)]
+struct Missing {
+    rank: Rank,
+    origin: DeviceId,
+    blobs: BTreeMap<BlobId, Progress>,
+}
+
+/// How much of one blob is here.
+#[derive(Debug)]
+struct Progress {
+    blob: BlobRef,
+    outline: Option<Outline>,
+    /// Who was asked for the outline.
+    outline_from: Option<LinkId>,
+    have: BTreeSet<u32>,
+    asked: BTreeMap<u32, LinkId>,
+    /// All groups are here; the disk is finishing.
+    finishing: bool,
+}
+
+/// A stretch to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) blob: BlobRef,
+    pub(super) first: u32,
+    pub(super) count: u32,
+    pub(super) outline: bool,
+}
+
+/// All that is missing here.
+#[derive(Debug, Default)]
+pub(super) struct Swarm {
+    missing: BTreeMap<CaptureId, Missing>,
+    wanted: BTreeMap<BlobId, CaptureId>,
+    /// Blobs and captures that are whole once the disk is done.
+    finishing: BTreeMap<Ticket, Vec<(CaptureId, Option<BlobId>)>>,
+    whole: BTreeSet<CaptureId>,
+}
+
+impl Swarm {
+    /// Whether a capture is here with all its blobs, durably.
+    pub(super) fn is_whole(&self, capture: &CaptureId) -> bool {
+        self.whole.contains(capture)
+    }
+
+    pub(super) fn is_missing(&self, capture: &CaptureId) -> bool {
+        self.missing.contains_key(capture)
+    }
+
+    /// How many captures lack blobs here.
+    pub(super) fn missing_captures(&self) -> usize {
+        self.missing.len()
+    }
+
+    /// Bytes of blobs that are still to come.
+    pub(super) fn missing_bytes(&self) -> u64 {
+        let groups = |progress: &Progress| progress.blob.groups() as usize - progress.have.len();
+        self.missing.values().flat_map(|m| m.blobs.values()).map(|p| (groups(p) * GROUP_BYTES) as u64).sum()
+    }
+
+    /// A capture that is whole from the start: it was made here, or found whole on disk.
+    pub(super) fn set_whole(&mut self, capture: CaptureId) {
+        self.whole.insert(capture);
+    }
+
+    /// Begins to want a capture's blobs. `present` says which are complete on disk. With none missing, it is whole once
+    /// `ticket` is durable.
+    pub(super) fn want<S: Store>(
+        &mut self,
+        store: &S,
+        capture: CaptureId,
+        origin: &Origin,
+        ticket: Ticket,
+        present: impl Fn(&BlobId) -> bool,
+    ) -> Result<(), StoreError> {
+        if self.missing.contains_key(&capture) || self.whole.contains(&capture) {
+            return Ok(());
+        }
+        let mut blobs = BTreeMap::new();
+        for blob in origin.blobs.iter().filter(|blob| !present(&blob.id)) {
+            // The same blob in two captures is one author's oddity; the first that wants it gets it.
+            if !self.wanted.contains_key(&blob.id) {
+                self.wanted.insert(blob.id, capture);
+                blobs.insert(blob.id, Progress::resume(store, *blob)?);
+            }
+        }
+        if blobs.is_empty() {
+            self.finishing.entry(ticket).or_default().push((capture, None));
+        } else {
+            let missing = Missing { rank: Rank::of(capture, origin), origin: origin.device, blobs };
+            self.missing.insert(capture, missing);
+        }
+        Ok(())
+    }
+
+    /// Stops wanting a capture.
+    pub(super) fn forget(&mut self, capture: &CaptureId) {
+        self.whole.remove(capture);
+        if let Some(missing) = self.missing.remove(capture) {
+            missing.blobs.keys().for_each(|blob| {
+                self.wanted.remove(blob);
+            });
+        }
+    }
+
+    /// The captures missing here that `holds` says a device has whole (its own ones included).
+    pub(super) fn offers(&self, device: DeviceId, holds: impl Fn(&CaptureId) -> bool) -> BTreeSet<Rank> {
+        let offered = |(id, missing): &(&CaptureId, &Missing)| missing.origin == device || holds(id);
+        self.missing.iter().filter(offered).map(|(_, missing)| missing.rank).collect()
+    }
+
+    /// The rank of a missing capture, for a device that says it holds it.
+    pub(super) fn rank(&self, capture: &CaptureId) -> Option<Rank> {
+        self.missing.get(capture).map(|missing| missing.rank)
+    }
+
+    /// What to ask next over `link`, at most `window` groups, among `offers`. Marks them as asked.
+    pub(super) fn ask(&mut self, link: LinkId, offers: &BTreeSet<Rank>, mut window: u32) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        for rank in offers {
+            let Some(missing) = self.missing.get_mut(&rank.capture) else { continue };
+            for progress in missing.blobs.values_mut() {
+                while window > 0
+                    && let Some(ask) = progress.ask(link, window)
+                {
+                    window -= ask.count;
+                    asks.push(ask);
+                }
+            }
+            if window == 0 {
+                break;
+            }
+        }
+        asks
+    }
+
+    /// Takes in an outline. Returns whether it was wanted.
+    pub(super) fn outline<S: Store>(
+        &mut self,
+        store: &mut S,
+        blob: BlobId,
+        values: &[u8],
+    ) -> Result<Result<bool, BlobError>, StoreError> {
+        let Some(progress) = self.progress(&blob).filter(|progress| progress.outline.is_none()) else {
+            return Ok(Ok(false));
+        };
+        match Outline::verify(progress.blob, values) {
+            Ok(outline) => progress.outline = Some(outline),
+            Err(error) => {
+                progress.outline_from = None;
+                return Ok(Err(error));
+            }
+        }
+        let mut batch = Batch::default();
+        batch.put(Table::Blobs, blob.0, values);
+        store.apply(batch)?;
+        Ok(Ok(true))
+    }
+
+    /// Takes in a group. Returns whether it was asked of this link.
+    pub(super) fn group<S: Store>(
+        &mut self,
+        store: &mut S,
+        link: LinkId,
+        blob: BlobId,
+        index: u32,
+        bytes: &[u8],
+    ) -> Result<Result<bool, BlobError>, StoreError> {
+        let Some(progress) = self.progress(&blob) else { return Ok(Ok(false)) };
+        let asked = progress.asked.get(&index) == Some(&link);
+        if asked {
+            progress.asked.remove(&index);
+        }
+        if progress.have.contains(&index) || progress.finishing {
+            return Ok(Ok(asked));
+        }
+        let Some(outline) = &progress.outline else { return Ok(Ok(asked)) };
+        if let Err(error) = outline.check(index, bytes) {
+            return Ok(Err(error));
+        }
+        store.blob_write(blob, u64::from(index) * GROUP_BYTES as u64, bytes)?;
+        progress.have.insert(index);
+        if progress.have.len() == progress.blob.groups() as usize {
+            progress.finishing = true;
+            let ticket = store.blob_finish(blob)?;
+            if let Some(capture) = self.wanted.get(&blob) {
+                self.finishing.entry(ticket).or_default().push((*capture, Some(blob)));
+            }
+        }
+        Ok(Ok(asked))
+    }
+
+    /// What became whole now that everything up to `ticket` is on disk.
+    pub(super) fn durable<S: Store>(&mut self, store: &mut S, ticket: Ticket) -> Result<Vec<CaptureId>, StoreError> {
+        let mut whole = Vec::new();
+        while self.finishing.first_key_value().is_some_and(|(at, _)| *at <= ticket) {
+            let Some((_, done)) = self.finishing.pop_first() else { break };
+            for (capture, blob) in done {
+                if let Some(blob) = blob {
+                    self.wanted.remove(&blob);
+                    let mut batch = Batch::default();
+                    batch.remove(Table::Blobs, blob.0);
+                    store.apply(batch)?;
+                    let Some(missing) = self.missing.get_mut(&capture) else { continue };
+                    missing.blobs.remove(&blob);
+                    if !missing.blobs.is_empty() {
+                        continue;
+                    }
+                    self.missing.remove(&capture);
+                }
+                if self.whole.insert(capture) {
+                    whole.push(capture);
+                }
+            }
+        }
+        Ok(whole)
+    }
+
+    /// A peer doesn't have a blob after all.
+    pub(super) fn gone(&mut self, link: LinkId, blob: &BlobId) -> Option<(CaptureId, u32)> {
+        let capture = *self.wanted.get(blob)?;
+        Some((capture, self.progress(blob)?.release(link)))
+    }
+
+    /// Whatever was asked over a link may be asked of others again.
+    pub(super) fn release(&mut self, link: LinkId) {
+        for progress in self.missing.values_mut().flat_map(|missing| missing.blobs.values_mut()) {
+            progress.release(link);
+        }
+    }
+
+    fn progress(&mut self, blob: &BlobId) -> Option<&mut Progress> {
+        let capture = self.wanted.get(blob)?;
+        self.missing.get_mut(capture)?.blobs.get_mut(blob)
+    }
+}
+
+impl Progress {
+    /// Picks up what a restart left: an outline in the store, groups in the unfinished file; all of it verified again.
+    fn resume<S: Store>(store: &S, blob: BlobRef) -> Result<Self, StoreError> {
+        let saved = if blob.groups() == 1 { Some(vec![0; 32]) } else { store.get(Table::Blobs, &blob.id.0)? };
+        let outline = saved.and_then(|values| Outline::verify(blob, &values).ok());
+        let mut have = BTreeSet::new();
+        if let Some(outline) = &outline {
+            for index in 0..blob.groups() {
+                let Some((offset, len)) = blob.group(index) else { break };
+                let bytes = store.blob_read(blob.id, offset, len)?;
+                if outline.check(index, &bytes).is_ok() {
+                    have.insert(index);
+                }
+            }
+        }
+        if have.len() == blob.groups() as usize {
+            // It lacks only its finish: fetching the last group again does that, in the one place that finishes.
+            have.pop_last();
+        }
+        Ok(Self { blob, outline, outline_from: None, have, asked: BTreeMap::new(), finishing: false })
+    }
+
+    fn ask(&mut self, link: LinkId, window: u32) -> Option<Ask> {
+        if self.finishing {
+            return None;
+        }
+        let outline = self.outline.is_none();
+        if outline && self.outline_from.is_some_and(|from| from != link) {
+            return None;
+        }
+        let free = |index: &u32| !self.have.contains(index) && !self.asked.contains_key(index);
+        let first = (0..self.blob.groups()).find(free)?;
+        let count = (first..self.blob.groups()).take_while(free).take(window as usize).count() as u32;
+        self.asked.extend((first..first + count).map(|index| (index, link)));
+        let outline = outline && self.outline_from.replace(link).is_none();
+        Some(Ask { blob: self.blob, first, count, outline })
+    }
+
+    /// Takes back what was asked over a link; returns how many groups that were.
+    fn release(&mut self, link: LinkId) -> u32 {
+        let before = self.asked.len();
+        self.asked.retain(|_, asked| *asked != link);
+        if self.outline.is_none() && self.outline_from == Some(link) {
+            self.outline_from = None;
+        }
+        (before - self.asked.len()) as u32
+    }
+}

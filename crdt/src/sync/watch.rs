@@ -1,0 +1,128 @@
+//! What the engine tells about itself: traffic counters and the state of each peer.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::engine::Engine;
+use super::frame::Frame;
+use super::session::LinkClass;
+use super::{LinkId, phase::Phase};
+use crate::ids::DeviceId;
+use crate::store::Store;
+
+/// Bytes and counts since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// All bytes sent in frames.
+    pub sent_bytes: u64,
+    /// All bytes received in frames.
+    pub received_bytes: u64,
+    /// Of these, frames of entries.
+    pub entries_received_bytes: u64,
+    /// Frames of entries sent.
+    pub entries_sent_bytes: u64,
+    /// Of the received ones, frames of blobs.
+    pub blobs_received_bytes: u64,
+    /// Entries that came although they were here already.
+    pub duplicates: u64,
+    /// Frames that couldn't be read.
+    pub malformed: u64,
+    /// Groups of blobs that weren't asked for.
+    pub unasked: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    traffic: Traffic,
+    refused: BTreeMap<DeviceId, u64>,
+    pub(super) duplicates: u64,
+    pub(super) malformed: u64,
+    pub(super) unasked: u64,
+}
+
+impl Counters {
+    pub(super) fn sent(&mut self, frame: &Frame, bytes: usize) {
+        self.traffic.sent_bytes += bytes as u64;
+        if matches!(frame, Frame::Entries(_)) {
+            self.traffic.entries_sent_bytes += bytes as u64;
+        }
+    }
+
+    pub(super) fn received(&mut self, frame: &Frame, bytes: usize) {
+        self.traffic.received_bytes += bytes as u64;
+        match frame {
+            Frame::Entries(_) => self.traffic.entries_received_bytes += bytes as u64,
+            Frame::BlobGroup { .. } | Frame::BlobOutline { .. } => self.traffic.blobs_received_bytes += bytes as u64,
+            _ => {}
+        }
+    }
+
+    /// Counts what a device sent that doesn't hold. Bounded by the number of members, who alone get this far.
+    pub(super) fn refused(&mut self, device: DeviceId) {
+        *self.refused.entry(device).or_default() += 1;
+    }
+}
+
+/// One peer, as `greenline peers` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// The link.
+    pub link: LinkId,
+    /// The device.
+    pub device: DeviceId,
+    /// Over what kind of link.
+    pub class: LinkClass,
+    /// Whether it has been admitted.
+    pub admitted: bool,
+    /// Where the session stands.
+    pub phase: Phase,
+    /// When anything last came from it, in ms.
+    pub heard_ms: u64,
+    /// Whether new entries are pushed to it, or only announced.
+    pub eager: bool,
+    /// Entries that it has and this device lacks.
+    pub behind: u64,
+    /// Things it sent that didn't hold.
+    pub refused: u64,
+}
+
+impl<S: Store> Engine<S> {
+    /// All sessions.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerStatus> {
+        let height = |log| self.replica.log(log).map_or(0, |log| log.head.height);
+        self.sessions
+            .iter()
+            .map(|(link, session)| PeerStatus {
+                link: *link,
+                device: session.device,
+                class: session.class,
+                admitted: session.is_open(),
+                phase: session.phase,
+                heard_ms: session.heard_ms,
+                eager: session.eager,
+                behind: session.promised.iter().map(|(log, promised)| promised.saturating_sub(height(log))).sum(),
+                refused: self.counters.refused.get(&session.device).copied().unwrap_or(0),
+            })
+            .collect()
+    }
+
+    /// Bytes and counts since the start.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let Counters { duplicates, malformed, unasked, .. } = self.counters;
+        Traffic { duplicates, malformed, unasked, ..self.counters.traffic }
+    }
+
+    /// Devices that sent things that didn't hold, and how many.
+    pub fn refused(&self) -> impl Iterator<Item = (&DeviceId, &u64)> {
+        self.counters.refused.iter()
+    }
+
+    /// How many captures lack images here, and how many bytes those are.
+    #[must_use]
+    pub fn missing(&self) -> (usize, u64) {
+        (self.swarm.missing_captures(), self.swarm.missing_bytes())
+    }
+}

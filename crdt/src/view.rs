@@ -1,0 +1,182 @@
+//! The read model of a capture: what its entries add up to, kept in the store so that lists open no record.
+//!
+//! Every operation is a set union or a minimum, so the order in which entries arrive doesn't matter, nor how often.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
+
+use crate::blob::BlobRef;
+use crate::ids::{DeviceId, EntryHash, LogId};
+use crate::statement::{Capture, Priority};
+use crate::time::Hlc;
+
+/// Most marks of one sort kept per capture. Honest sites have one or two (a verdict per hub); the earliest ones stay.
+pub const MARKS_MAX: usize = 16;
+
+/// Where an entry stands: the same on every replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EntryRef {
+    /// The log.
+    pub log: LogId,
+    /// The place in it, from 1.
+    pub seq: u64,
+}
+
+/// That somebody stated something about the capture.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mark {
+    /// When, by its author's clock.
+    pub time: Hlc,
+    /// Where the entry stands.
+    pub at: EntryRef,
+    /// Who.
+    pub by: DeviceId,
+    /// The entry's name.
+    pub entry: EntryHash,
+    /// What it refers to: the payload for receipts and verdicts, the verdict for reviews and seen.
+    pub refers: ByteArray<32>,
+}
+
+/// Marks in order of time, bounded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks(Vec<Mark>);
+
+impl Marks {
+    /// Adds a mark. Keeps the first [`MARKS_MAX`] in order, which is the same set whatever the order of adding.
+    pub fn add(&mut self, mark: Mark) {
+        if let Err(place) = self.0.binary_search(&mark) {
+            self.0.insert(place, mark);
+            self.0.truncate(MARKS_MAX);
+        }
+    }
+
+    /// In order of time.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Mark> {
+        self.0.iter()
+    }
+
+    /// The earliest.
+    #[must_use]
+    pub fn first(&self) -> Option<&Mark> {
+        self.0.first()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The capture statement itself, without its sealed bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Where the capture's entry stands.
+    pub at: EntryRef,
+    /// Who captured.
+    pub device: DeviceId,
+    /// When.
+    pub time: Hlc,
+    /// Purpose code.
+    pub purpose: String,
+    /// How urgent.
+    pub priority: Priority,
+    /// When every copy must be gone, in ms.
+    pub delete_after_ms: u64,
+    /// The capture's body hash.
+    pub payload: ByteArray<32>,
+    /// Its sealed images.
+    pub blobs: Vec<BlobRef>,
+}
+
+impl Origin {
+    /// What a capture statement adds to the read model.
+    #[must_use]
+    pub fn new(at: EntryRef, device: DeviceId, time: Hlc, payload: ByteArray<32>, capture: &Capture) -> Self {
+        Self {
+            at,
+            device,
+            time,
+            purpose: capture.purpose.clone(),
+            priority: capture.priority,
+            delete_after_ms: capture.delete_after_ms,
+            payload,
+            blobs: capture.blobs.clone(),
+        }
+    }
+
+    /// Length of all images together, in bytes.
+    #[must_use]
+    pub fn blob_bytes(&self) -> u64 {
+        self.blobs.iter().map(|blob| u64::from(blob.bytes)).sum()
+    }
+}
+
+/// All that is known of one capture. A verdict may come before the capture itself: then `origin` is empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureView {
+    /// The capture statement.
+    pub origin: Option<Origin>,
+    /// Hubs that have it whole.
+    pub receipts: Marks,
+    /// Answers.
+    pub verdicts: Marks,
+    /// Examinations.
+    pub reviews: Marks,
+    /// Readings by the origin.
+    pub seen: Marks,
+    /// How many edits its record has had.
+    pub edits: u32,
+}
+
+impl CaptureView {
+    /// Whether a hub has taken it: its receipt names this very payload.
+    #[must_use]
+    pub fn accepted(&self) -> Option<&Mark> {
+        self.for_payload(&self.receipts)
+    }
+
+    /// The first answer to this very payload.
+    #[must_use]
+    pub fn screened(&self) -> Option<&Mark> {
+        self.for_payload(&self.verdicts)
+    }
+
+    fn for_payload<'a>(&self, marks: &'a Marks) -> Option<&'a Mark> {
+        let payload = &self.origin.as_ref()?.payload;
+        marks.iter().find(|mark| mark.refers == *payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(n: u64) -> Mark {
+        Mark {
+            time: Hlc(n),
+            at: EntryRef { log: LogId([1; 16]), seq: n },
+            by: DeviceId([2; 32]),
+            entry: EntryHash([3; 32]),
+            refers: ByteArray::new([0; 32]),
+        }
+    }
+
+    #[test]
+    fn the_earliest_marks_stay_whatever_the_order() {
+        let count = MARKS_MAX as u64 + 4;
+        let (mut up, mut down) = (Marks::default(), Marks::default());
+        (0..count).for_each(|n| up.add(mark(n)));
+        (0..count).rev().for_each(|n| down.add(mark(n)));
+        (0..count).for_each(|n| down.add(mark(n)));
+        assert_eq!(up, down);
+        assert_eq!(up.len(), MARKS_MAX);
+        assert_eq!(up.first().unwrap().time, Hlc(0));
+    }
+}

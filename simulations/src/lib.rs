@@ -1,0 +1,22 @@
+//! Sites in virtual time, on the code that devices run.
+//!
+//! [`World`] holds devices with their engines and stores, links between them, and a heap of events. It plays the network, the
+//! disks and the clocks; everything that decides is the production core. Two runs with one seed are equal to the byte
+//! ([`World::trace_hash`]).
+//!
+//! ```
+//! use simulations::{Member, World};
+//!
+//! let mut world = World::new(1);
+//! let (officer, hub) = (world.add(Member::Officer), world.add(Member::Hub));
+//! let capture = world.capture(officer, 2, 30_000);
+//! world.link(officer, hub);
+//! world.settle();
+//! assert!(world.view(officer, capture).accepted().is_some());
+//! ```
+
+mod site;
+mod world;
+
+pub use site::{Member, Site};
+pub use world::{Device, LINK_LATENCY_MS, World};

@@ -1,0 +1,5 @@
+//! The core, as a site would see it: many replicas, one truth.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod converge;
+mod dbg;
