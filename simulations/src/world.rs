@@ -213,7 +213,7 @@ impl World {
         let hub = [a, b].iter().any(|device| self.devices[*device].member == Member::Hub);
         let class = if hub { LinkClass::Uplink } else { LinkClass::Lan };
         for (own, other, initiator) in [(a, b, true), (b, a, false)] {
-            let device = self.devices[other].identity.device();
+            let device = self.devices[other].identity.key.id();
             self.input(own, Input::LinkUp { link, device, initiator, class });
         }
         link
@@ -356,12 +356,15 @@ impl World {
     /// Whether all devices that are on hold the same state.
     #[must_use]
     pub fn agree(&self) -> bool {
-        let prints: BTreeSet<_> = self
-            .devices
-            .iter()
-            .filter_map(|device| device.engine.as_ref())
-            .map(|engine| engine.replica().fingerprint().ok())
-            .collect();
+        let all: Vec<usize> = (0..self.devices.len()).filter(|n| self.devices[*n].engine.is_some()).collect();
+        self.agree_among(&all)
+    }
+
+    /// Whether these devices hold the same state.
+    #[must_use]
+    pub fn agree_among(&self, devices: &[usize]) -> bool {
+        let prints: BTreeSet<_> =
+            devices.iter().map(|device| self.engine(*device).replica().fingerprint().ok()).collect();
         prints.len() <= 1
     }
 

@@ -94,6 +94,11 @@ impl<S: Store> Engine<S> {
             return;
         }
         self.fetching.insert(log, Fetch { link, to, progress_ms: now_ms });
+        if to - height <= GRAFT_ENTRIES_MAX
+            && let Some(session) = self.sessions.get_mut(&link)
+        {
+            session.eager = true;
+        }
         self.send(link, Frame::Want { log, from: height + 1, to });
     }
 
@@ -113,7 +118,7 @@ impl<S: Store> Engine<S> {
         if from == 0 || from > to || session.serving.len() >= SERVING_MAX {
             return self.fault(link, "asks for a range that can't be".into());
         }
-        if to - from < GRAFT_ENTRIES_MAX && session.opened {
+        if to - from < GRAFT_ENTRIES_MAX {
             session.eager = true;
         }
         if from <= height {
@@ -204,7 +209,12 @@ impl<S: Store> Engine<S> {
     /// Somebody else was faster with all of it: this peer need only announce.
     fn prune_if_useless(&mut self, link: LinkId, outcome: &Ingested) {
         let asked = self.fetching.values().any(|fetch| fetch.link == link);
-        if outcome.duplicates > 0 && outcome.accepted == 0 && outcome.parked == 0 && !asked {
+        if outcome.duplicates == 0 || outcome.accepted > 0 || outcome.parked > 0 || asked {
+            return;
+        }
+        // The edge leaves the tree in both directions, or trees of different sources would undo each other.
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.eager = false;
             self.send(link, Frame::Prune);
         }
     }

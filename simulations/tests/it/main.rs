@@ -2,4 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod converge;
-mod dbg;
+mod crashes;
+mod forks;
+mod hostile;
+mod order;
+mod traffic;

@@ -1,0 +1,103 @@
+//! What crosses the links: little more than what is needed.
+
+use simulations::{Member, World};
+
+/// Sixteen devices, each linked to the next and to one across: live entries reach all, nearly once each.
+#[test]
+fn live_entries_reach_sixteen_devices_without_flooding() {
+    let mut world = World::new(1);
+    world.add(Member::Hub);
+    let devices: Vec<usize> = (0..16).map(|_| world.add(Member::Officer)).collect();
+    for i in 0..16 {
+        world.link(devices[i], devices[(i + 1) % 16]);
+        world.link(devices[i], devices[(i + 5) % 16]);
+    }
+    world.settle();
+    let received = |world: &World| -> (u64, u64) {
+        let traffic = devices.iter().map(|d| world.engine(*d).traffic());
+        traffic.fold((0, 0), |(all, twice), t| (all + t.entries_received_bytes, twice + t.duplicates))
+    };
+    // The first round prunes the push tree, the others use it.
+    for round in 0..6 {
+        let (before, duplicates_before) = received(&world);
+        let mut needed = 0;
+        for device in &devices {
+            let id = world.capture(*device, 1, 100);
+            let at = world.view(*device, id).origin.unwrap().at;
+            let entry = world.engine(*device).replica().entry(at).unwrap().unwrap();
+            needed += crdt::codec::encode(&entry).len() as u64 * 15;
+            world.run(50);
+        }
+        world.settle();
+        let (after, duplicates) = received(&world);
+        let ratio = (after - before) as f64 / needed as f64;
+        println!("round {round}: {ratio:.2} bytes per byte needed, {} duplicates", duplicates - duplicates_before);
+        if round == 5 {
+            assert!(ratio < 1.2, "{ratio:.2} bytes of entries received per byte needed");
+        }
+    }
+    assert!(world.agree_among(&devices));
+}
+
+#[test]
+fn a_catch_up_moves_each_entry_once_though_two_peers_have_it() {
+    let mut world = World::new(2);
+    world.add(Member::Hub);
+    let [a, b, late] = [(); 3].map(|()| world.add(Member::Officer));
+    for _ in 0..300 {
+        world.capture(a, 1, 10);
+    }
+    world.link(a, b);
+    world.settle();
+    world.link(late, a);
+    world.link(late, b);
+    world.settle();
+    let traffic = world.engine(late).traffic();
+    assert_eq!(traffic.duplicates, 0);
+    assert!(world.agree_among(&[a, b, late]));
+}
+
+#[test]
+fn two_gateways_add_up_and_send_nothing_twice() {
+    let mut world = World::new(3);
+    let hub = world.add(Member::Hub);
+    let [a, b] = [(); 2].map(|()| world.add(Member::Officer));
+    let captures: Vec<_> = (0..10).map(|_| world.capture(a, 3, 100_000)).collect();
+    world.link(a, b);
+    world.settle();
+    world.link_with(a, hub, 300);
+    world.link_with(b, hub, 300);
+    world.settle();
+    for id in &captures {
+        assert_eq!(world.view(a, *id).verdicts.len(), 1);
+    }
+    let needed = 10 * 3 * 100_000;
+    let received = world.engine(hub).traffic().blobs_received_bytes;
+    assert!(received < needed * 105 / 100, "{received} bytes of images for {needed}");
+    let sent = [a, b].map(|d| world.engine(d).traffic().sent_bytes);
+    assert!(sent.iter().all(|bytes| *bytes > needed / 4), "both carry: {sent:?}");
+}
+
+#[test]
+fn an_image_is_fetched_on_from_another_holder_after_a_cut() {
+    let mut world = World::new(4);
+    world.add(Member::Hub);
+    let [a, b, c] = [(); 3].map(|()| world.add(Member::Officer));
+    let capture = world.capture(a, 1, 4_000_000);
+    world.link(a, b);
+    world.settle();
+    let link = world.link(a, c);
+    while world.engine(c).missing().1 == 0 || world.engine(c).missing().1 > 2_000_000 {
+        world.step();
+    }
+    world.cut(link);
+    let missing = world.engine(c).missing().1;
+    world.restart(c);
+    assert!(world.engine(c).missing().1 >= missing, "what the power cut took is wanted again");
+    world.link(b, c);
+    world.settle();
+    let view = world.view(c, capture);
+    let blob = view.origin.unwrap().blobs[0];
+    assert!(world.engine(c).replica().whole_blob(&blob).unwrap().is_some());
+    assert_eq!(world.engine(c).missing(), (0, 0));
+}
