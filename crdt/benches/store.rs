@@ -30,7 +30,10 @@ fn main() -> Result {
     println!("{captures} captures of 3 rows, batches of {BATCH_CAPTURES}");
     let dir = tempfile::tempdir_in(".")?;
     let plain = bulk_plain(&dir.path().join("plain.redb"), captures)?;
-    println!("bulk, plain redb      {:>9.0} captures/s durable, {BATCH_CAPTURES} per transaction", per_s(captures, plain));
+    println!(
+        "bulk, plain redb      {:>9.0} captures/s durable, {BATCH_CAPTURES} per transaction",
+        per_s(captures, plain)
+    );
     let (applied, durable) = bulk(&dir.path().join("bulk"), captures)?;
     println!("bulk, apply           {:>9.0} captures/s on the caller's thread", per_s(captures, applied));
     println!("bulk, durable         {:>9.0} captures/s", per_s(captures, durable));

@@ -162,7 +162,8 @@ impl ContentKey {
     }
 
     fn wrap_for(&self, reader: &Reader, context: &[u8], rng: &mut ChaCha20Rng) -> Result<WrappedKey, SealError> {
-        let key = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&reader.sealing_key).map_err(|_| SealError::BadKey)?;
+        let key =
+            <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&reader.sealing_key).map_err(|_| SealError::BadKey)?;
         let (encapsulated, ciphertext) = single_shot_seal_with_rng::<HpkeAead, HkdfSha256, X25519HkdfSha256>(
             &OpModeS::Base,
             &key,

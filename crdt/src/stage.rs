@@ -28,15 +28,8 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in order.
-    pub const ALL: [Self; 7] = [
-        Self::Recorded,
-        Self::Copied,
-        Self::AtGateway,
-        Self::Accepted,
-        Self::Screened,
-        Self::Examined,
-        Self::Seen,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Recorded, Self::Copied, Self::AtGateway, Self::Accepted, Self::Screened, Self::Examined, Self::Seen];
 
     /// The word for it, as in JSON.
     #[must_use]

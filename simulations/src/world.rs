@@ -423,11 +423,9 @@ impl World {
 
     fn answer(&mut self, hub: usize, capture: CaptureId) {
         let seed = self.fresh_seed();
-        let content =
-            VerdictContent { value: VerdictValue::NoMatch, reason: None, candidates: vec![], basis: vec![] };
+        let content = VerdictContent { value: VerdictValue::NoMatch, reason: None, candidates: vec![], basis: vec![] };
         self.write(hub, |replica, now_ms| replica.receipt_new(now_ms, capture)).expect("a hub gives receipts");
-        self.write(hub, |replica, now_ms| replica.verdict_new(now_ms, seed, capture, &content))
-            .expect("a hub answers");
+        self.write(hub, |replica, now_ms| replica.verdict_new(now_ms, seed, capture, &content)).expect("a hub answers");
     }
 
     fn transmit(&mut self, device: usize) {

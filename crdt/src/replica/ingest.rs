@@ -324,13 +324,8 @@ impl<S: Store> Replica<S> {
         if at.seq == 1
             && let Some(certificate) = self.certificate_in(entry)
         {
-            let log = Log {
-                author: header.author,
-                certificate,
-                head: Head::NONE,
-                time: header.time,
-                run: Run::default(),
-            };
+            let log =
+                Log { author: header.author, certificate, head: Head::NONE, time: header.time, run: Run::default() };
             self.logs.insert(at.log, log);
         }
         let Some(log) = self.logs.get_mut(&at.log) else { return };
@@ -452,13 +447,8 @@ pub(super) fn apply_to_view(
     batch: &mut Batch,
 ) -> Option<SetAside> {
     let at = EntryRef { log: header.author.log(), seq: header.seq };
-    let mark = |refers: [u8; 32]| Mark {
-        time: header.time,
-        at,
-        by: header.author.device,
-        entry,
-        refers: refers.into(),
-    };
+    let mark =
+        |refers: [u8; 32]| Mark { time: header.time, at, by: header.author.device, entry, refers: refers.into() };
     match statement {
         Statement::Capture(capture) => {
             if view.origin.is_some() || capture_id(at.log, &capture.nonce) != id {

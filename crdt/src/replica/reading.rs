@@ -15,13 +15,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// Encoded entries of `log` from `seq` on, in order, as many as fit into `bytes_max` (at least one, if there is one).
-    pub fn entries_from(
-        &self,
-        log: LogId,
-        seq: u64,
-        to: u64,
-        bytes_max: usize,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub fn entries_from(&self, log: LogId, seq: u64, to: u64, bytes_max: usize) -> Result<Vec<Vec<u8>>, StoreError> {
         let (mut found, mut bytes, mut next) = (Vec::new(), 0, seq);
         while next <= to {
             let Some(run) = self.run(EntryRef { log, seq: next })? else { break };
@@ -29,7 +23,8 @@ impl<S: Store> Replica<S> {
             let end = (run.first_arrival + run.count).min(arrival + (to - next) + 1);
             // Small entries dominate: read a bounded stretch, and cut it where the frame is full.
             let limit = (bytes_max.saturating_sub(bytes) / 256).clamp(1, 1_024);
-            let rows = self.store.scan(Table::Entries, &keys::entry(arrival), &keys::entry(end), Direction::Up, limit)?;
+            let rows =
+                self.store.scan(Table::Entries, &keys::entry(arrival), &keys::entry(end), Direction::Up, limit)?;
             if rows.is_empty() {
                 break;
             }

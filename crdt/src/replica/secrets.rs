@@ -7,9 +7,7 @@ use crate::codec::decode;
 use crate::entry::{BODY_BYTES_MAX, Entry};
 use crate::ids::CaptureId;
 use crate::seal::{ContentKey, SealError};
-use crate::statement::{
-    Capture, Image, Inside, Kind, ReviewContent, Statement, VerdictContent,
-};
+use crate::statement::{Capture, Image, Inside, Kind, ReviewContent, Statement, VerdictContent};
 use crate::store::{Store, StoreError};
 use crate::view::Mark;
 
@@ -48,9 +46,9 @@ impl<S: Store> Replica<S> {
             Ok(key) => key,
             Err(error) => return Ok(Some(Err(error))),
         };
-        let inside = key.open(0, &context, &capture.inside).and_then(|plain| {
-            decode::<Inside>(&plain, BODY_BYTES_MAX).map_err(|_| SealError::Broken)
-        });
+        let inside = key
+            .open(0, &context, &capture.inside)
+            .and_then(|plain| decode::<Inside>(&plain, BODY_BYTES_MAX).map_err(|_| SealError::Broken));
         let inside = match inside {
             Ok(inside) => inside,
             Err(error) => return Ok(Some(Err(error))),

@@ -6,9 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
-use super::{
-    Batch, Direction, FORMAT, FORMAT_KEY, Row, Store, StoreError, Table, Ticket, blob_end, no_such_blob,
-};
+use super::{Batch, Direction, FORMAT, FORMAT_KEY, Row, Store, StoreError, Table, Ticket, blob_end, no_such_blob};
 use crate::ids::BlobId;
 
 /// When a write is durable.
@@ -209,7 +207,14 @@ impl Store for MemoryStore {
         Ok(self.rows(table).get(key).cloned())
     }
 
-    fn scan(&self, table: Table, from: &[u8], to: &[u8], direction: Direction, limit: usize) -> Result<Vec<Row>, StoreError> {
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         if from >= to {
             return Ok(Vec::new());
         }

@@ -98,7 +98,9 @@ pub enum StoreError {
     #[error("the disk is full; free some space and start the device again, nothing recorded so far is lost")]
     Full,
     /// The store is of another format version.
-    #[error("the store has format version {found}, this program reads {expected}; update the program or use another folder")]
+    #[error(
+        "the store has format version {found}, this program reads {expected}; update the program or use another folder"
+    )]
     Version {
         /// What the folder says.
         found: u32,
@@ -138,7 +140,14 @@ pub trait Store {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Rows with `from <= key < to`, at most `limit` of them, in the order of `direction`.
-    fn scan(&self, table: Table, from: &[u8], to: &[u8], direction: Direction, limit: usize) -> Result<Vec<Row>, StoreError>;
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError>;
 
     /// Applies `batch`: visible to reads at once, durable when [`Store::durable`] reaches the ticket.
     fn apply(&mut self, batch: Batch) -> Result<Ticket, StoreError>;

@@ -527,12 +527,7 @@ impl<S: Store> Engine<S> {
         Some(Frame::Knowledge(by_device.into_iter().collect()))
     }
 
-    fn on_knowledge(
-        &mut self,
-        now_ms: u64,
-        link: LinkId,
-        facts: &[(DeviceId, Vec<Fact>)],
-    ) -> Result<(), CloseReason> {
+    fn on_knowledge(&mut self, now_ms: u64, link: LinkId, facts: &[(DeviceId, Vec<Fact>)]) -> Result<(), CloseReason> {
         let Some(session) = self.sessions.get(&link) else { return Ok(()) };
         let (teller, own) = (session.device, self.replica.identity().device());
         let mut news = false;
@@ -559,8 +554,12 @@ impl<S: Store> Engine<S> {
         }
         self.outputs.push_back(Output::Event(Event::Changed(capture)));
         if let Some(rank) = self.swarm.rank(&capture) {
-            let links: Vec<LinkId> =
-                self.sessions.iter().filter(|(_, s)| s.is_open() && s.device == device).map(|(link, _)| *link).collect();
+            let links: Vec<LinkId> = self
+                .sessions
+                .iter()
+                .filter(|(_, s)| s.is_open() && s.device == device)
+                .map(|(link, _)| *link)
+                .collect();
             for link in links {
                 if let Some(session) = self.sessions.get_mut(&link) {
                     session.offers.insert(rank);
@@ -700,7 +699,8 @@ impl<S: Store> Engine<S> {
         self.swarm.want(self.replica.store(), id, origin, ticket, present)?;
         let Some(rank) = self.swarm.rank(&id) else { return Ok(()) };
         let knowledge = &self.knowledge;
-        let holds = |device: &DeviceId| *device == origin.device || knowledge.device(device).is_some_and(|k| k.holds(&id));
+        let holds =
+            |device: &DeviceId| *device == origin.device || knowledge.device(device).is_some_and(|k| k.holds(&id));
         let links: Vec<LinkId> =
             self.sessions.iter().filter(|(_, s)| s.is_open() && holds(&s.device)).map(|(link, _)| *link).collect();
         for link in links {
@@ -747,8 +747,7 @@ impl<S: Store> Engine<S> {
         }
         session.blobs_asked += asks.iter().map(|ask| ask.count).sum::<u32>();
         for ask in asks {
-            let frame =
-                Frame::BlobWant { blob: ask.blob, first: ask.first, count: ask.count, outline: ask.outline };
+            let frame = Frame::BlobWant { blob: ask.blob, first: ask.first, count: ask.count, outline: ask.outline };
             self.send(link, frame);
         }
     }
@@ -820,13 +819,7 @@ impl<S: Store> Engine<S> {
         Some(outline)
     }
 
-    fn on_blob_outline(
-        &mut self,
-        _now_ms: u64,
-        link: LinkId,
-        blob: BlobId,
-        values: &[u8],
-    ) -> Result<(), CloseReason> {
+    fn on_blob_outline(&mut self, _now_ms: u64, link: LinkId, blob: BlobId, values: &[u8]) -> Result<(), CloseReason> {
         match self.swarm.outline(self.replica.store_mut(), blob, values) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => self.fault(link, error.to_string()),

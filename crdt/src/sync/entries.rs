@@ -58,7 +58,8 @@ impl<S: Store> Engine<S> {
             if let Some(session) = self.sessions.get_mut(&link) {
                 session.note_promise(item);
             }
-            news |= self.knowledge.learn(now_ms, device, device, &Fact::Has(EntryRef { log: item.log, seq: item.height }));
+            news |=
+                self.knowledge.learn(now_ms, device, device, &Fact::Has(EntryRef { log: item.log, seq: item.height }));
             let at_head = ours.is_some_and(|head| head.height == item.height);
             if (opening || at_head) && item.height <= height {
                 self.compare(link, item);

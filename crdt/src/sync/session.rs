@@ -173,6 +173,7 @@ impl Session {
         self.serving.remove(&key);
         let joined = Range { next: range.next.min(old.next.max(1)), to: range.to.max(old.to) };
         let continues = range.next >= old.next && range.next <= old.to + 1;
-        self.serving.insert((importance.min(key.0), log), if continues { Range { next: old.next, ..joined } } else { range });
+        self.serving
+            .insert((importance.min(key.0), log), if continues { Range { next: old.next, ..joined } } else { range });
     }
 }

@@ -33,9 +33,8 @@ fn a_mule_carries_between_two_that_never_meet() {
     let meeting = world.link(officer, mule);
     world.settle();
     world.cut(meeting);
-    let stage = |world: &World, device, id| {
-        world.engine(device).stages(world.now_ms, id, &world.view(device, id)).unwrap()
-    };
+    let stage =
+        |world: &World, device, id| world.engine(device).stages(world.now_ms, id, &world.view(device, id)).unwrap();
     for id in &captures {
         let stages = stage(&world, officer, *id);
         assert_eq!((stages.now, stages.copies.len()), (Stage::Copied, 1));
@@ -50,7 +49,10 @@ fn a_mule_carries_between_two_that_never_meet() {
     for id in &captures {
         assert_eq!(stage(&world, officer, *id).now, Stage::Screened);
     }
-    assert!(world.engine(mule).replica().store().blob_list().unwrap().is_empty(), "a carrier keeps no images of what is accepted");
+    assert!(
+        world.engine(mule).replica().store().blob_list().unwrap().is_empty(),
+        "a carrier keeps no images of what is accepted"
+    );
     assert!(world.agree());
 }
 

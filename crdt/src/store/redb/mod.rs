@@ -75,7 +75,11 @@ impl RedbStore {
     }
 
     /// Opens the store whose tables are in `backend` and whose blobs are in `dir`: how a test plays the disk.
-    pub fn open_with_backend(dir: &Path, backend: impl StorageBackend, on_durable: OnDurable) -> Result<Self, StoreError> {
+    pub fn open_with_backend(
+        dir: &Path,
+        backend: impl StorageBackend,
+        on_durable: OnDurable,
+    ) -> Result<Self, StoreError> {
         let fault = Arc::new(Fault::default());
         let disk = Disk::new(backend, Arc::clone(&fault));
         // redb has panicked here on files that a full disk left behind; a panic must not take the program down.
@@ -116,10 +120,8 @@ impl RedbStore {
 }
 
 fn open_tables(disk: Disk<impl StorageBackend>) -> Result<(Database, Snapshot), StoreError> {
-    let database = Database::builder()
-        .set_cache_size(CACHE_BYTES)
-        .create_with_backend(disk)
-        .map_err(tables::from_redb)?;
+    let database =
+        Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(disk).map_err(tables::from_redb)?;
     tables::check_format(&database)?;
     let snapshot = Snapshot::new(&database)?;
     Ok((database, snapshot))
@@ -134,7 +136,14 @@ impl Store for RedbStore {
         }
     }
 
-    fn scan(&self, table: Table, from: &[u8], to: &[u8], direction: Direction, limit: usize) -> Result<Vec<Row>, StoreError> {
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<Row>, StoreError> {
         if from >= to {
             return Ok(Vec::new());
         }
@@ -148,7 +157,9 @@ impl Store for RedbStore {
     }
 
     fn apply(&mut self, batch: Batch) -> Result<Ticket, StoreError> {
-        let mut state = self.shared.lock_with_room(std::env::var("BL").ok().and_then(|x| x.parse().ok()).unwrap_or(BACKLOG_BYTES_MAX));
+        let mut state = self
+            .shared
+            .lock_with_room(std::env::var("BL").ok().and_then(|x| x.parse().ok()).unwrap_or(BACKLOG_BYTES_MAX));
         state.writable()?;
         state.pending.take_in(batch);
         Ok(self.shared.issue(state))

@@ -56,7 +56,13 @@ impl Snapshot {
     }
 
     /// Rows with `from <= key < to`.
-    pub(super) fn rows(&self, table: Table, from: &[u8], to: &[u8], direction: Direction) -> Result<Source<'_>, StoreError> {
+    pub(super) fn rows(
+        &self,
+        table: Table,
+        from: &[u8],
+        to: &[u8],
+        direction: Direction,
+    ) -> Result<Source<'_>, StoreError> {
         let range: Range<'static, Bytes, Bytes> = self.tables[table as usize].range(from..to).map_err(from_redb)?;
         Ok(match direction {
             Direction::Up => Box::new(range.map(slot)),

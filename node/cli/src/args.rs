@@ -1,0 +1,63 @@
+//! The command line: each command and flag is defined here or in its command's file, once.
+
+use clap::{Parser, Subcommand};
+
+use crate::cmd;
+
+/// Check fingerprints and faces against central databases, from places with no Internet.
+///
+/// Devices at a site form a mesh; each capture reaches every device that can help it; any device that finds the
+/// Internet carries it to the hub; the verdict finds its way back.
+#[derive(Parser, Debug)]
+#[command(name = "greenline", version, about, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Begin with `greenline demo`. To set up a site:
+  greenline site new ./site --name 'Post 4'
+  greenline device request --home ./hub                        (on the hub; prints a request)
+  greenline device enrol --site ./site --role hub --alias hub REQUEST      (prints an answer)
+  greenline device join --home ./hub ANSWER                    (on the hub)
+The same three steps enrol each device; then `greenline hub run` and `greenline run` start them.";
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Found a site and look at its roster
+    Site(cmd::site::SiteArgs),
+    /// Enrol devices: request, enrol, join
+    Device(cmd::device::DeviceArgs),
+    /// Run this device
+    Run(cmd::run::RunArgs),
+    /// Record a person's check
+    Capture(cmd::capture::CaptureArgs),
+    /// List captures, newest first
+    List(cmd::list::ListArgs),
+    /// Show one capture: its journey, its record, its verdict
+    Show(cmd::show::ShowArgs),
+    /// Change a capture's co-edited record
+    Edit(cmd::edit::EditArgs),
+    /// State that a verdict was read
+    Seen(cmd::seen::SeenArgs),
+    /// Say, as an examiner, what looking at a verdict showed
+    Review(cmd::review::ReviewArgs),
+    /// Follow what happens on a device
+    Watch(cmd::watch::WatchArgs),
+    /// Show who this device is connected to, and whom it knows
+    Peers(cmd::peers::PeersArgs),
+    /// Show how a running device is
+    Status(cmd::status::StatusArgs),
+    /// Run a hub and keep its gallery
+    Hub(cmd::hub::HubArgs),
+    /// Make synthetic people: prints and faces that belong to nobody
+    Synth(cmd::synth::SynthArgs),
+    /// Watch two cut-off groups, a mule and a late gateway get their captures screened
+    Demo(crate::demo::DemoArgs),
+    /// Print a completion script for a shell
+    Completions(cmd::completions::CompletionsArgs),
+    /// Serve as a matcher's worker process
+    #[command(hide = true)]
+    MatcherWorker,
+}

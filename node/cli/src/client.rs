@@ -1,0 +1,158 @@
+//! Talking to the device or hub that runs on a home folder, over loopback.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use node::home::{Home, HomeError};
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Response;
+use ureq::unversioned::multipart::Form;
+
+use crate::failure::Failure;
+
+/// Longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Which device.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct HomeArg {
+    /// The device's folder
+    #[arg(long, env = "GREENLINE_HOME", value_name = "FOLDER", default_value_os_t = default_home(), global = false)]
+    pub(crate) home: PathBuf,
+}
+
+fn default_home() -> PathBuf {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let data = data.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    data.unwrap_or_else(|| PathBuf::from(".")).join("greenline")
+}
+
+/// A connection to a running device.
+pub(crate) struct Client {
+    agent: Agent,
+    url: String,
+    token: String,
+}
+
+impl Client {
+    /// To the device that runs on this folder.
+    pub(crate) fn connect(home: &HomeArg) -> Result<Self, Failure> {
+        let home = Home::open(&home.home)?;
+        let url = home.announced()?.url;
+        let agent = Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .http_status_as_error(false)
+            .proxy(None)
+            .build()
+            .new_agent();
+        Ok(Self { agent, url, token: home.token()? })
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        let request = self.agent.get(self.at(path)).header("authorization", self.bearer());
+        answer(request.config().timeout_global(Some(Duration::from_secs(60))).build().call())
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let request = self.agent.post(self.at(path)).header("authorization", self.bearer());
+        answer(request.config().timeout_global(Some(Duration::from_secs(60))).build().send_json(body))
+    }
+
+    pub(crate) fn post_form(&self, path: &str, form: Form<'_>) -> Result<Value, Failure> {
+        let request = self.agent.post(self.at(path)).header("authorization", self.bearer());
+        answer(request.config().timeout_global(Some(Duration::from_secs(120))).build().send(form))
+    }
+
+    /// Server-sent events, as (name, data), until the device stops or `each` returns false.
+    pub(crate) fn events(
+        &self,
+        path: &str,
+        mut each: impl FnMut(&str, Value) -> Result<bool, Failure>,
+    ) -> Result<(), Failure> {
+        let sent = self.agent.get(self.at(path)).header("authorization", self.bearer()).call();
+        let response = sent.map_err(|error| unreachable_device(&error))?;
+        if !response.status().is_success() {
+            return answer(Ok(response)).map(|_| ());
+        }
+        let mut name = String::new();
+        for line in BufReader::new(response.into_body().into_reader()).lines() {
+            let Ok(line) = line else { break };
+            if let Some(event) = line.strip_prefix("event:") {
+                event.trim().clone_into(&mut name);
+            } else if let Some(data) = line.strip_prefix("data:")
+                && !each(&name, serde_json::from_str(data.trim()).unwrap_or(Value::Null))?
+            {
+                return Ok(());
+            }
+        }
+        Err(Failure::new("the device has stopped"))
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+}
+
+/// A member of a query, escaped.
+pub(crate) fn escape(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+fn answer(sent: Result<Response<ureq::Body>, ureq::Error>) -> Result<Value, Failure> {
+    let response = sent.map_err(|error| unreachable_device(&error))?;
+    let status = response.status();
+    let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    let body = body.map_err(|error| Failure::new(format!("the device's answer was cut short: {error}")))?;
+    let value: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+    if status.is_success() {
+        return Ok(value);
+    }
+    let detail = value["detail"].as_str().or_else(|| value["title"].as_str());
+    let failure = Failure::new(detail.map_or_else(|| format!("the device answered {status}"), str::to_owned));
+    Err(match value["next"].as_str() {
+        Some(next) => failure.hint(next),
+        None => failure,
+    })
+}
+
+fn unreachable_device(error: &ureq::Error) -> Failure {
+    Failure::new(format!("the device doesn't answer: {error}"))
+        .hint("it may have been killed: start it again with `greenline run` and the same --home")
+}
+
+/// Maps a missing announcement to a hint for hubs.
+pub(crate) fn hub_hint(error: Failure) -> Failure {
+    error.hint("start the hub with `greenline hub run`, in another window, with the same --home")
+}
+
+/// A capture's whole id from its beginning, if only one capture begins so.
+pub(crate) fn resolve_capture(client: &Client, beginning: &str) -> Result<String, Failure> {
+    if beginning.len() == 26 {
+        return Ok(beginning.to_owned());
+    }
+    let page = client.get("/api/captures?limit=500")?;
+    let ids = page["captures"].as_array().into_iter().flatten().filter_map(|line| line["id"].as_str());
+    let found: Vec<&str> = ids.filter(|id| !beginning.is_empty() && id.starts_with(beginning)).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(Failure::new(format!("no recent capture begins with `{beginning}`"))
+            .hint("see `greenline list`, and give the id whole")),
+        _ => Err(Failure::new(format!("{} captures begin with `{beginning}`", found.len()))
+            .hint("give more of the id")),
+    }
+}
+
+impl HomeArg {
+    /// Opens the folder.
+    pub(crate) fn open(&self) -> Result<Home, HomeError> {
+        Home::open(&self.home)
+    }
+}

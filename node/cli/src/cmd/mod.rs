@@ -1,0 +1,18 @@
+//! The commands, a file each.
+
+pub(crate) mod capture;
+pub(crate) mod completions;
+pub(crate) mod device;
+pub(crate) mod edit;
+pub(crate) mod hub;
+pub(crate) mod list;
+pub(crate) mod peers;
+pub(crate) mod review;
+pub(crate) mod run;
+pub(crate) mod seen;
+pub(crate) mod show;
+pub(crate) mod site;
+pub(crate) mod status;
+pub(crate) mod synth;
+pub(crate) mod watch;
+pub(crate) mod worker;

@@ -1,0 +1,97 @@
+//! `greenline site`: the authority's folder.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use crdt::site::Policy;
+use node::enrol::SiteFolder;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::output;
+
+/// See the subcommands.
+#[derive(Args, Debug)]
+pub(crate) struct SiteArgs {
+    #[command(subcommand)]
+    command: SiteCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum SiteCommand {
+    /// Found a site: makes the authority's key, which certifies devices. Keep the folder offline
+    New(NewArgs),
+    /// List the devices that were enrolled
+    Roster(RosterArgs),
+}
+
+#[derive(Args, Debug)]
+struct NewArgs {
+    /// A new folder for the authority
+    folder: PathBuf,
+    /// What people call the site
+    #[arg(long)]
+    name: String,
+    /// A purpose code that captures may carry; may be given several times
+    #[arg(long = "purpose", value_name = "CODE", default_values_t = Policy::default().purposes)]
+    purposes: Vec<String>,
+    /// Days after which every copy of a capture must be gone
+    #[arg(long, value_name = "DAYS", default_value_t = Policy::default().retention_days)]
+    retention_days: u16,
+    /// Don't let capturing devices read back what they captured
+    #[arg(long)]
+    write_only: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct RosterArgs {
+    /// The authority's folder
+    folder: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
+    match args.command {
+        SiteCommand::New(args) => new(args),
+        SiteCommand::Roster(args) => roster(&args),
+    }
+}
+
+fn new(args: NewArgs) -> Result<(), Failure> {
+    let policy = Policy {
+        purposes: args.purposes,
+        retention_days: args.retention_days,
+        origin_reads: !args.write_only,
+    };
+    let folder = SiteFolder::found(&args.folder, &args.name, policy)?;
+    let site = folder.manifest().site();
+    if args.json {
+        return output::json(&json!({"site": site.to_string(), "name": args.name, "folder": args.folder}));
+    }
+    output::say(format!(
+        "Site `{}` founded: {site}\n\nNext, enrol a hub, then the devices:\n  greenline device request --home HUB\n  \
+         greenline device enrol --site {} --role hub --alias hub REQUEST",
+        args.name,
+        args.folder.display()
+    ))
+}
+
+fn roster(args: &RosterArgs) -> Result<(), Failure> {
+    let folder = SiteFolder::open(&args.folder)?;
+    let lines = folder.roster().iter().map(|c| {
+        json!({"device": c.device.to_string(), "alias": c.alias, "roles": c.roles.names(), "not_after_ms": c.not_after_ms})
+    });
+    let lines: Vec<_> = lines.collect();
+    if args.json {
+        return output::json(&json!({"site": folder.manifest().site().to_string(), "devices": lines}));
+    }
+    let rows = folder.roster().iter().map(|c| {
+        [c.alias.clone(), c.roles.names().join(", "), c.device.short(), output::time(Some(c.not_after_ms))]
+    });
+    output::say(output::table(["alias", "roles", "device", "valid until"], rows))
+}

@@ -1,0 +1,66 @@
+//! `greenline status`: how a running device is.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::client::{Client, HomeArg};
+use crate::failure::Failure;
+use crate::output::{self, text};
+
+/// Show how a running device is.
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    home: HomeArg,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: StatusArgs) -> Result<(), Failure> {
+    let client = Client::connect(&args.home)?;
+    let status = client.get("/api/status")?;
+    if args.json {
+        return output::json(&status);
+    }
+    output::say(lines(&status).join("\n"))
+}
+
+fn lines(status: &Value) -> Vec<String> {
+    let device = &status["device"];
+    let roles: Vec<&str> = device["roles"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let roles = if roles.is_empty() { "carrier".to_owned() } else { roles.join(", ") };
+    let missing = &status["missing"];
+    let mut lines = vec![
+        format!("{} ({roles}) at {}", text(device, "alias"), text(&status["site"], "name")),
+        format!("  captures   {} ({} not accepted by a hub yet)", status["captures"], status["open"]),
+        format!("  peers      {}", status["peers"]),
+        format!("  gateway    {}", gateway(status)),
+    ];
+    if missing["captures"].as_u64().unwrap_or(0) > 0 {
+        let bytes = output::bytes(missing["bytes"].as_u64().unwrap_or(0));
+        lines.push(format!("  to fetch   images of {} captures, {bytes}", missing["captures"]));
+    }
+    for frozen in status["frozen"].as_array().into_iter().flatten() {
+        lines.push(format!(
+            "  FROZEN     {} wrote two histories from entry {} on: it was cloned, or its key was stolen",
+            output::who(frozen),
+            frozen["from_seq"]
+        ));
+    }
+    for refused in status["refused"].as_array().into_iter().flatten() {
+        lines.push(format!("  refused    {} things from {}", refused["count"], output::who(refused)));
+    }
+    lines
+}
+
+fn gateway(status: &Value) -> String {
+    let uplink = &status["uplink"];
+    if status["gateway"] == true {
+        "yes".into()
+    } else if uplink.is_null() {
+        "no hub configured".into()
+    } else {
+        format!("no: {}", text(uplink, "detail"))
+    }
+}

@@ -1,0 +1,57 @@
+//! How a command fails: what happened, what to do, an exit code.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use node::enrol::EnrolError;
+use node::home::HomeError;
+
+/// `Error:` and `Hint:` on stderr, exit code 1. Usage errors exit with 2, from the argument parser.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+    /// Whoever read our output went away: nothing to say to nobody.
+    quiet: bool,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), hint: None, quiet: false }
+    }
+
+    pub(crate) fn hint(self, hint: impl fmt::Display) -> Self {
+        Self { hint: Some(hint.to_string()), ..self }
+    }
+
+    pub(crate) fn report(&self) -> ExitCode {
+        if self.quiet {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("Error: {}", self.message);
+        if let Some(hint) = &self.hint {
+            eprintln!("Hint: {hint}");
+        }
+        ExitCode::FAILURE
+    }
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        Self::new(&error).hint(error.hint())
+    }
+}
+
+impl From<EnrolError> for Failure {
+    fn from(error: EnrolError) -> Self {
+        Self::new(&error).hint(error.hint())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let quiet = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { quiet, ..Self::new(error) }
+    }
+}

@@ -1,0 +1,129 @@
+//! What commands print: aligned tables, short times, one JSON document.
+
+use std::io::{self, Write};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// Prints text and a newline.
+pub(crate) fn say(text: impl std::fmt::Display) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints one JSON document, readable.
+pub(crate) fn json(value: &Value) -> Result<(), Failure> {
+    say(serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string()))
+}
+
+/// A table without lines, columns aligned, a header.
+pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.map(str::to_uppercase));
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let text = table.to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n")
+}
+
+/// A time of day here, with the date unless it is today.
+pub(crate) fn time(ms: Option<u64>) -> String {
+    let Some(ms) = ms else { return "-".into() };
+    let zone = TimeZone::system();
+    let Ok(then) = Timestamp::from_millisecond(i64::try_from(ms).unwrap_or(i64::MAX)) else { return "?".into() };
+    let (then, now) = (then.to_zoned(zone.clone()), Timestamp::now().to_zoned(zone));
+    let format = if then.date() == now.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    then.strftime(format).to_string()
+}
+
+/// How long ago, in one unit.
+pub(crate) fn age(ms: Option<u64>) -> String {
+    let Some(ms) = ms else { return "-".into() };
+    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+    let seconds = now.saturating_sub(ms) / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+/// A size in bytes, in the unit that fits.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{:.0} kB", count as f64 / 1e3),
+        _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}
+
+/// The first eight characters of an id.
+pub(crate) fn short(id: &str) -> &str {
+    id.get(..8).unwrap_or(id)
+}
+
+/// A text member of a JSON object; empty if it isn't there.
+pub(crate) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_default()
+}
+
+/// The name of a device in a JSON object: its alias, or the beginning of its id.
+pub(crate) fn who(value: &Value) -> String {
+    let alias = text(value, "alias");
+    if !alias.is_empty() {
+        return alias.to_owned();
+    }
+    let id = [text(value, "device"), text(value, "by"), text(value, "id")];
+    short(id.into_iter().find(|id| !id.is_empty()).unwrap_or("?")).to_owned()
+}
+
+/// A stage in words.
+pub(crate) fn stage(word: &str) -> String {
+    word.replace('_', " ")
+}
+
+/// A verdict in words. A candidate is locked until an examiner has spoken, and is never called anything stronger.
+pub(crate) fn verdict(verdict: &Value) -> String {
+    if verdict.is_null() {
+        return "-".into();
+    }
+    if verdict["readable"] != true {
+        return "sealed to others".into();
+    }
+    let value = text(verdict, "value").replace('_', " ");
+    if verdict["locked"] == true { format!("{value} (LOCKED)") } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned_and_has_no_trailing_blanks() {
+        let text = table(["id", "stage"], [["a".into(), "recorded".into()], ["bbbb".into(), "seen".into()]]);
+        assert_eq!(text, "ID    STAGE\na     recorded\nbbbb  seen");
+    }
+
+    #[test]
+    fn a_locked_candidate_says_so() {
+        let candidate = json!({"readable": true, "value": "candidate", "locked": true});
+        assert_eq!(verdict(&candidate), "candidate (LOCKED)");
+        assert_eq!(verdict(&json!({"readable": false})), "sealed to others");
+        assert_eq!(verdict(&json!({"readable": true, "value": "no_match", "locked": false})), "no match");
+    }
+}
