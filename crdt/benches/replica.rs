@@ -1,0 +1,143 @@
+//! What taking entries in costs: `cargo bench -p crdt --features redb --bench replica`.
+//!
+//! Prints medians, and ratios to the signature checks alone, measured in the same run.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::time::{Duration, Instant};
+
+use crdt::codec::decode;
+use crdt::entry::{About, ENTRY_BYTES_MAX, Entry, bad_signatures};
+use crdt::ids::CaptureId;
+use crdt::replica::{Identity, Membership, Replica};
+use crdt::seal::{ContentKey, GroupKey, Reader, SealingSecret};
+use crdt::site::{Authority, Policy, Request, Roles};
+use crdt::statement::{Capture, Statement, capture_id};
+use crdt::store::Store;
+use crdt::store::memory::{DiskModel, MemoryStore};
+use crdt::store::redb::RedbStore;
+
+/// Entries per frame of a catch-up over a LAN.
+const FRAME: usize = 180;
+
+struct Site {
+    authority: Authority,
+    membership: Membership,
+}
+
+impl Site {
+    fn new() -> Self {
+        let authority = Authority::from_seed([1; 32]);
+        let manifest = authority.manifest("Bench", 1, Policy::default());
+        Self { authority, membership: Membership { manifest, group_keys: vec![GroupKey::new([4; 32])], hubs: vec![] } }
+    }
+
+    fn enrol(&self, seed: u8) -> Identity {
+        let key = crdt::entry::DeviceKey::from_seed([seed; 32]);
+        let sealing = SealingSecret::from_seed(&[seed; 32]);
+        let request = Request { device: key.id(), sealing_key: sealing.public() };
+        let certificate = self.authority.certify(&request, Roles::OFFICER, "bench", (0, u64::MAX));
+        Identity { key, sealing, certificate }
+    }
+}
+
+fn main() {
+    let site = Site::new();
+    let count: usize = std::env::args().filter_map(|arg| arg.parse().ok()).next().unwrap_or(100_000);
+    let (entries, bytes) = captures(&site, count);
+    println!("{count} captures, {:.0} bytes each on the wire", bytes as f64 / count as f64);
+
+    let verify = per_entry(entries.len(), || {
+        for piece in entries.chunks(FRAME) {
+            let pairs: Vec<_> = piece.iter().map(|entry| (entry.header().hash(), entry)).collect();
+            assert!(bad_signatures(&pairs).is_empty());
+        }
+    });
+    show("check signatures, in frames", verify, verify);
+    let single = per_entry(2_000, || {
+        for entry in entries.iter().take(2_000) {
+            entry.signed.verify().unwrap();
+        }
+    });
+    show("check one signature", single, verify);
+
+    let in_memory = per_entry(entries.len(), || {
+        let store = MemoryStore::new(DiskModel::AtOnce);
+        take_in(open(&site, store), &entries, FRAME);
+    });
+    show("take in, in memory, in frames", in_memory, verify);
+
+    let folder = tempfile::tempdir().unwrap();
+    let on_disk = per_entry(entries.len(), || {
+        let store = RedbStore::open(&folder.path().join("bulk"), Box::new(|_| {})).unwrap();
+        let mut replica = take_in(open(&site, store), &entries, FRAME);
+        replica.store_mut().flush().unwrap();
+    });
+    show("take in, on disk, in frames", on_disk, verify);
+    let size = std::fs::metadata(folder.path().join("bulk/store.redb")).unwrap().len();
+    println!("  the file is {:.2} x the entries", size as f64 / bytes as f64);
+
+    let began = Instant::now();
+    let store = RedbStore::open(&folder.path().join("bulk"), Box::new(|_| {})).unwrap();
+    let replica = open(&site, store);
+    println!("open with {} captures: {:.2} s", replica.captures(), began.elapsed().as_secs_f64());
+    drop(replica);
+
+    let one = per_entry(2_000, || {
+        let store = MemoryStore::new(DiskModel::AtOnce);
+        take_in(open(&site, store), &entries[..2_000], 1);
+    });
+    show("accept one entry, alone", one, single);
+}
+
+fn open<S: Store>(site: &Site, store: S) -> Replica<S> {
+    Replica::open(store, site.enrol(9), site.membership.clone()).unwrap()
+}
+
+fn take_in<S: Store>(mut replica: Replica<S>, entries: &[Entry], frame: usize) -> Replica<S> {
+    for piece in entries.chunks(frame) {
+        let outcome = replica.ingest(1, piece.to_vec()).unwrap();
+        assert_eq!(outcome.accepted, piece.len());
+        replica.take_news();
+    }
+    replica
+}
+
+/// Captures as they travel, with dummy key wraps of the right size: sealing isn't what is measured here.
+fn captures(site: &Site, count: usize) -> (Vec<Entry>, usize) {
+    let identity = site.enrol(2);
+    let reader = Reader { device: identity.device(), sealing_key: identity.sealing.public() };
+    let keys = ContentKey::new([1; 32]).wrap(&[reader, reader], b"", [2; 32]).unwrap();
+    let store = MemoryStore::new(DiskModel::AtOnce);
+    let mut replica = Replica::open(store, identity, site.membership.clone()).unwrap();
+    let log = replica.own_author().log();
+    for number in 0..count as u64 {
+        let mut nonce = [0; 16];
+        nonce[..8].copy_from_slice(&number.to_be_bytes());
+        let capture = Capture {
+            nonce: nonce.into(),
+            purpose: "exercise".into(),
+            priority: crdt::statement::Priority::Routine,
+            delete_after_ms: u64::MAX,
+            keys: keys.clone(),
+            inside: vec![7; 120].into(),
+            blobs: Vec::new(),
+        };
+        let id: CaptureId = capture_id(log, &nonce);
+        replica.append(number, About::Capture(id), &Statement::Capture(Box::new(capture))).unwrap();
+        replica.take_news();
+    }
+    let encoded = replica.entries_from(log, 1, u64::MAX, usize::MAX).unwrap();
+    let bytes = encoded.iter().map(Vec::len).sum();
+    (encoded.iter().map(|bytes| decode(bytes, ENTRY_BYTES_MAX).unwrap()).collect(), bytes)
+}
+
+fn per_entry(count: usize, work: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    work();
+    began.elapsed() / u32::try_from(count).unwrap()
+}
+
+fn show(what: &str, time: Duration, base: Duration) {
+    let ratio = time.as_secs_f64() / base.as_secs_f64();
+    println!("{what:32} {:7.1} us an entry, {ratio:5.2} x the base", time.as_secs_f64() * 1e6);
+}

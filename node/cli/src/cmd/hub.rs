@@ -1,0 +1,314 @@
+//! `greenline hub`: run a hub, keep its gallery.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use clap::{Args, Subcommand};
+use gateway::hub::{Hub, HubConfig, SiteConfig};
+use matcher::{Gallery, Pool, Position};
+use node::home::Home;
+use serde_json::json;
+
+use super::run::{runtime, start_logging};
+use crate::builtin::Builtin;
+use crate::client::HomeArg;
+use crate::failure::Failure;
+use crate::output;
+use crate::shutdown::asked_to_stop;
+
+/// See the subcommands.
+#[derive(Args, Debug)]
+pub(crate) struct HubArgs {
+    #[command(subcommand)]
+    command: HubCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum HubCommand {
+    /// Run this hub: accept captures, screen them, answer
+    Run(HubRunArgs),
+    /// Show how a running hub is
+    Status(HubStatusArgs),
+    /// Keep the gallery: people with known prints that captures are compared with
+    Gallery(GalleryArgs),
+}
+
+#[derive(Args, Debug)]
+struct HubRunArgs {
+    #[command(flatten)]
+    home: HomeArg,
+    /// Where gateways reach this hub, over UDP
+    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:7443")]
+    listen: SocketAddr,
+    /// Where local programs reach the status
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
+    api: SocketAddr,
+    /// Matcher processes; as many as cores if not given
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// What to log on stderr: error, warn, info, debug or trace, or a filter by module
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log: String,
+}
+
+#[derive(Args, Debug)]
+struct HubStatusArgs {
+    #[command(flatten)]
+    home: HomeArg,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct GalleryArgs {
+    #[command(subcommand)]
+    command: GalleryCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum GalleryCommand {
+    /// Add a person, or all that `greenline synth people` made
+    Add(AddArgs),
+    /// List the people
+    List(ListArgs),
+    /// Remove a person
+    Remove(RemoveArgs),
+}
+
+#[derive(Args, Debug)]
+struct AddArgs {
+    #[command(flatten)]
+    home: HomeArg,
+    /// The person's reference in the database, never a name
+    #[arg(long, required_unless_present = "from", conflicts_with = "from")]
+    reference: Option<String>,
+    /// A finger's image, as NUMBER=FILE; may be given several times
+    #[arg(long = "finger", value_name = "N=FILE", value_parser = parse_finger, requires = "reference")]
+    fingers: Vec<(Position, PathBuf)>,
+    /// A folder with one folder per person, each with finger-N.png files
+    #[arg(long, value_name = "FOLDER")]
+    from: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct ListArgs {
+    #[command(flatten)]
+    home: HomeArg,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct RemoveArgs {
+    #[command(flatten)]
+    home: HomeArg,
+    /// The person's reference
+    reference: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: HubArgs) -> Result<(), Failure> {
+    match args.command {
+        HubCommand::Run(args) => run_hub(args),
+        HubCommand::Status(args) => status(&args),
+        HubCommand::Gallery(args) => match args.command {
+            GalleryCommand::Add(args) => add(&args),
+            GalleryCommand::List(args) => list(&args),
+            GalleryCommand::Remove(args) => remove(&args),
+        },
+    }
+}
+
+fn run_hub(args: HubRunArgs) -> Result<(), Failure> {
+    start_logging(&args.log)?;
+    runtime()?.block_on(serve(args))
+}
+
+async fn serve(args: HubRunArgs) -> Result<(), Failure> {
+    let home = args.home.open()?;
+    let mut sites = Vec::new();
+    for site in home.sites()? {
+        let (identity, membership) = home.membership(site)?;
+        sites.push(SiteConfig { store_dir: home.store_dir(site), identity, membership });
+    }
+    if sites.is_empty() {
+        return Err(node::home::HomeError::NotJoined.into());
+    }
+    let workers = args.workers.unwrap_or_else(cores);
+    let builtin = Arc::new(Builtin::new(pool(workers)?, open_gallery(&home)?));
+    let hub = Hub::start(HubConfig { listen: args.listen, sites, screener: builtin.clone(), workers })
+        .await
+        .map_err(Failure::new)?;
+    let listening = hub.listening();
+    let server = node::hub_api::serve(args.api, home.token()?, Arc::new(hub)).await.map_err(Failure::new)?;
+    let url = format!("http://{}", server.addr());
+    home.announce(&url)?;
+    output::say(format!("ready: api {url}, listening {listening}"))?;
+    asked_to_stop().await;
+    home.withdraw();
+    server.stop().await;
+    Ok(())
+}
+
+fn status(args: &HubStatusArgs) -> Result<(), Failure> {
+    let client = crate::client::Client::connect(&args.home).map_err(crate::client::hub_hint)?;
+    let status = client.get("/api/status")?;
+    if args.json {
+        return output::json(&status);
+    }
+    let sites = status["sites"].as_array().into_iter().flatten();
+    let rows = sites.map(|site| {
+        [
+            output::text(site, "name").to_owned(),
+            site["captures"].to_string(),
+            site["accepted"].to_string(),
+            site["waiting"].to_string(),
+            site["answered"].to_string(),
+            site["links"].as_array().map_or(0, Vec::len).to_string(),
+        ]
+    });
+    output::say(output::table(["site", "captures", "accepted", "waiting", "answered", "links"], rows))
+}
+
+fn add(args: &AddArgs) -> Result<(), Failure> {
+    let home = args.home.open()?;
+    let gallery = open_gallery(&home)?;
+    let pool = pool(cores())?;
+    let people = match (&args.from, &args.reference) {
+        (Some(folder), _) => people_in(folder)?,
+        (None, Some(reference)) => BTreeMap::from([(reference.clone(), args.fingers.clone())]),
+        (None, None) => BTreeMap::new(),
+    };
+    if people.values().all(Vec::is_empty) {
+        return Err(Failure::new("no finger images to add").hint("give --finger 2=index.png, or --from FOLDER"));
+    }
+    let failures = add_all(&gallery, &pool, &people);
+    let added = people.len() - failures.len();
+    for failure in &failures {
+        eprintln!("Warning: {failure}");
+    }
+    if added == 0 {
+        return Err(Failure::new("nobody was added").hint("see the warnings above"));
+    }
+    if args.json {
+        return output::json(&json!({"added": added, "failed": failures}));
+    }
+    output::say(format!("Added {added} of {} people", people.len()))
+}
+
+/// Extracts and adds in parallel; returns what went wrong, per person.
+fn add_all(gallery: &Gallery, pool: &Pool, people: &BTreeMap<String, Vec<(Position, PathBuf)>>) -> Vec<String> {
+    let (people, next): (Vec<_>, _) = (people.iter().collect(), AtomicUsize::new(0));
+    let work = || {
+        let mut failures = Vec::new();
+        while let Some((reference, prints)) = people.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(failure) = add_person(gallery, pool, reference, prints) {
+                failures.push(format!("{reference}: {failure}"));
+            }
+        }
+        failures
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores()).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
+    })
+}
+
+fn add_person(gallery: &Gallery, pool: &Pool, reference: &str, prints: &[(Position, PathBuf)]) -> Result<(), String> {
+    let mut templates = Vec::with_capacity(prints.len());
+    for (position, path) in prints {
+        let image = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let extracted = pool.extract(&image).map_err(|error| format!("{}: {error}", path.display()))?;
+        templates.push((*position, extracted.template));
+    }
+    gallery.add(reference, templates).map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// The layout that `greenline synth people` writes: a folder per person, finger-N.png in it.
+fn people_in(folder: &Path) -> Result<BTreeMap<String, Vec<(Position, PathBuf)>>, Failure> {
+    let unreadable = |error| Failure::new(format!("{}: {error}", folder.display()));
+    let mut people = BTreeMap::new();
+    for person in std::fs::read_dir(folder).map_err(unreadable)?.flatten().filter(|entry| entry.path().is_dir()) {
+        let files = std::fs::read_dir(person.path()).map_err(unreadable)?.flatten().map(|entry| entry.path());
+        let mut prints: Vec<_> = files.filter_map(|path| Some((finger_of(&path)?, path))).collect();
+        prints.sort();
+        if let (Ok(reference), false) = (person.file_name().into_string(), prints.is_empty()) {
+            people.insert(reference, prints);
+        }
+    }
+    Ok(people)
+}
+
+/// `finger-2.png` shows finger 2; `finger-2-1.png`, a further impression, isn't for the gallery.
+fn finger_of(path: &Path) -> Option<Position> {
+    let stem = path.file_stem()?.to_str()?.strip_prefix("finger-")?;
+    Position::from_code(stem.parse().ok()?)
+}
+
+fn list(args: &ListArgs) -> Result<(), Failure> {
+    let contents = open_gallery(&args.home.open()?)?.load_all().map_err(Failure::new)?;
+    for damaged in &contents.damaged {
+        eprintln!("Warning: {damaged}");
+    }
+    if args.json {
+        let people: Vec<_> = contents
+            .people
+            .iter()
+            .map(|person| {
+                let fingers: Vec<u8> = person.prints.iter().map(|(position, _)| position.code()).collect();
+                json!({"reference": person.reference.as_str(), "fingers": fingers})
+            })
+            .collect();
+        return output::json(&json!({"people": people, "damaged": contents.damaged.len()}));
+    }
+    if contents.people.is_empty() {
+        return output::say("The gallery is empty.");
+    }
+    let rows = contents.people.iter().map(|person| {
+        let fingers: Vec<String> = person.prints.iter().map(|(position, _)| position.code().to_string()).collect();
+        [person.reference.to_string(), fingers.join(" ")]
+    });
+    output::say(output::table(["reference", "fingers"], rows))
+}
+
+fn remove(args: &RemoveArgs) -> Result<(), Failure> {
+    let removed = open_gallery(&args.home.open()?)?.remove(&args.reference).map_err(Failure::new)?;
+    if !removed {
+        return Err(Failure::new(format!("there is no `{}` in the gallery", args.reference))
+            .hint("see `greenline hub gallery list`"));
+    }
+    if args.json {
+        return output::json(&json!({"removed": args.reference}));
+    }
+    output::say(format!("Removed {}", args.reference))
+}
+
+fn open_gallery(home: &Home) -> Result<Gallery, Failure> {
+    Gallery::open(home.gallery_dir()).map_err(Failure::new)
+}
+
+fn pool(workers: usize) -> Result<Pool, Failure> {
+    let own = std::env::current_exe().map_err(Failure::from)?;
+    Pool::start(vec![own.into_os_string(), OsString::from("matcher-worker")], workers).map_err(Failure::new)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn parse_finger(text: &str) -> Result<(Position, PathBuf), String> {
+    let (number, file) = text.split_once('=').ok_or("write NUMBER=FILE, 2=index.png for example")?;
+    let position = number.parse().ok().and_then(Position::from_code).ok_or("the finger's number is 1 to 10")?;
+    Ok((position, file.into()))
+}
