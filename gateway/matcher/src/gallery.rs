@@ -1,0 +1,279 @@
+//! The gallery: a folder with one file per person.
+//!
+//! ```text
+//! <folder>/<reference>.person      version (1) | check value (8, little-endian) | postcard of the person
+//! <folder>/<reference>.person.<process id>.tmp     while it is being written
+//! ```
+//!
+//! A file is written beside its place, synced, and renamed, so a reader sees the old one or the new one. Any process may change
+//! the folder at any time: a hub compares [`Gallery::stamp`] with the one it loaded, and loads again.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, DirEntry, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    process,
+    time::SystemTime,
+};
+
+use crate::{
+    person::{BadReference, FingerPrint, PRINTS_MAX, Person, Reference},
+    template::TEMPLATE_BYTES_MAX,
+};
+
+/// Most people of a gallery. A search of ten fingers compares 5 ms a person: this many take a minute, and an operation with more
+/// has a central database.
+pub const PEOPLE_MAX: usize = 10_000;
+
+/// The largest file: all prints full, and a head.
+pub const PERSON_BYTES_MAX: usize = PRINTS_MAX * (TEMPLATE_BYTES_MAX + 8) + 128;
+
+const VERSION: u8 = 1;
+const CHECK_BYTES: usize = 8;
+const SUFFIX: &str = ".person";
+const TEMPORARY: &str = ".tmp";
+
+/// A gallery's folder.
+#[derive(Debug, Clone)]
+pub struct Gallery {
+    folder: PathBuf,
+}
+
+/// What the folder looked like: equal stamps, equal content. Files are replaced, never written in place, so name, size, time and
+/// (where there is one) file number tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stamp(BTreeMap<String, (u64, Option<SystemTime>, u64)>);
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Contents {
+    /// Everybody whose file is whole, by reference.
+    pub people: Vec<Person>,
+    /// The files that aren't.
+    pub damaged: Vec<Damaged>,
+    /// The folder as it was before reading began.
+    pub stamp: Stamp,
+}
+
+/// A file of the gallery that was left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file} is left out: {fault}; add that person again, or remove the file")]
+pub struct Damaged {
+    /// The file's name, without its folder.
+    pub file: String,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// It isn't a file, or can't be read.
+    #[error("it cannot be read")]
+    Unreadable,
+    /// Longer than any person's.
+    #[error("it is too long")]
+    TooLong,
+    /// Written by a version not known here.
+    #[error("its format is not known to this version")]
+    Version,
+    /// Its content changed since it was written.
+    #[error("it is damaged")]
+    Damaged,
+    /// It holds somebody else, or its name isn't a reference.
+    #[error("its name is not that of the person in it")]
+    Misnamed,
+}
+
+/// The gallery couldn't be read or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum GalleryError {
+    /// The reference can't be used.
+    #[error(transparent)]
+    Reference(#[from] BadReference),
+    /// A person without prints can't be found.
+    #[error("a person needs at least one print that is good enough to search")]
+    NoUsablePrint,
+    /// More prints than a person has.
+    #[error("{0} prints are too many for one person (at most {PRINTS_MAX})")]
+    TooManyPrints(usize),
+    /// The gallery is full.
+    #[error("the gallery has {PEOPLE_MAX} people, which is all that this matcher takes")]
+    Full,
+    /// The folder can't be used.
+    #[error("the gallery's folder cannot be used: {0}")]
+    Folder(#[from] io::Error),
+}
+
+impl Gallery {
+    /// The gallery in this folder, which is made if it isn't there.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Gallery, GalleryError> {
+        let folder = folder.into();
+        fs::create_dir_all(&folder)?;
+        Ok(Gallery { folder })
+    }
+
+    /// Adds a person, durably, in the place of whoever had this reference; says whether somebody had. Poor prints are kept but
+    /// never compared; one at least must be good enough.
+    pub fn add(&self, reference: &str, prints: Vec<FingerPrint>) -> Result<bool, GalleryError> {
+        let reference = Reference::new(reference)?;
+        if prints.len() > PRINTS_MAX {
+            return Err(GalleryError::TooManyPrints(prints.len()));
+        }
+        if !prints.iter().any(|(_, template)| template.quality().is_ok()) {
+            return Err(GalleryError::NoUsablePrint);
+        }
+        let place = self.file_of(&reference);
+        let replaced = place.try_exists()?;
+        if !replaced && self.list()?.len() >= PEOPLE_MAX {
+            return Err(GalleryError::Full);
+        }
+        self.write(&place, &encode(&Person { reference, prints }))?;
+        Ok(replaced)
+    }
+
+    /// Who is on file, in order; damaged files count by their names.
+    pub fn list(&self) -> Result<Vec<Reference>, GalleryError> {
+        Ok(self.stamp()?.0.keys().filter_map(|name| reference_in(name)).collect())
+    }
+
+    /// Removes a person, durably, with whatever an interrupted [`Gallery::add`] left; says whether there was one.
+    pub fn remove(&self, reference: &str) -> Result<bool, GalleryError> {
+        let reference = Reference::new(reference)?;
+        let place = self.file_of(&reference);
+        let leftover = format!("{reference}{SUFFIX}.");
+        for entry in self.entries()? {
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&leftover)) {
+                remove_if_there(&entry.path())?;
+            }
+        }
+        let removed = remove_if_there(&place)?;
+        sync_folder(&self.folder)?;
+        Ok(removed)
+    }
+
+    /// Reads everybody. A damaged file is reported and left out; one that is removed meanwhile is simply not there.
+    pub fn load_all(&self) -> Result<Contents, GalleryError> {
+        let mut contents = Contents { stamp: self.stamp()?, ..Contents::default() };
+        for name in contents.stamp.0.keys().take(PEOPLE_MAX) {
+            match read(&self.folder, name) {
+                Ok(Some(person)) => contents.people.push(person),
+                Ok(None) => {}
+                Err(fault) => contents.damaged.push(Damaged { file: name.clone(), fault }),
+            }
+        }
+        Ok(contents)
+    }
+
+    /// What the folder looks like now; reads no file.
+    pub fn stamp(&self) -> Result<Stamp, GalleryError> {
+        let mut files = BTreeMap::new();
+        for entry in self.entries()? {
+            // A name that isn't UTF-8 isn't ours; a file that is gone by now needs no stamp.
+            let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(SUFFIX)).map(str::to_owned) else { continue };
+            let Ok(metadata) = entry.metadata() else { continue };
+            files.insert(name, (metadata.len(), metadata.modified().ok(), file_number(&metadata)));
+        }
+        Ok(Stamp(files))
+    }
+
+    fn entries(&self) -> io::Result<Vec<DirEntry>> {
+        fs::read_dir(&self.folder)?.collect()
+    }
+
+    fn file_of(&self, reference: &Reference) -> PathBuf {
+        self.folder.join(format!("{reference}{SUFFIX}"))
+    }
+
+    fn write(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut beside = place.as_os_str().to_owned();
+        beside.push(format!(".{}{TEMPORARY}", process::id()));
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, place)?;
+        sync_folder(&self.folder)
+    }
+}
+
+#[cfg(unix)]
+fn file_number(metadata: &fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(metadata)
+}
+
+#[cfg(not(unix))]
+fn file_number(_: &fs::Metadata) -> u64 {
+    0
+}
+
+/// A rename is only durable once its folder is.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Other systems don't open folders as files; their file systems order renames themselves.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn reference_in(name: &str) -> Option<Reference> {
+    Reference::new(name.strip_suffix(SUFFIX)?).ok()
+}
+
+/// One person's file; `None` if it is gone.
+fn read(folder: &Path, name: &str) -> Result<Option<Person>, Fault> {
+    let reference = reference_in(name).ok_or(Fault::Misnamed)?;
+    let path = folder.join(name);
+    match fs::symlink_metadata(&path) {
+        Ok(metadata) if metadata.is_file() => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A link may lead anywhere, and a pipe may never end.
+        _ => return Err(Fault::Unreadable),
+    }
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(_) => return Err(Fault::Unreadable),
+    };
+    let mut bytes = Vec::new();
+    file.take(PERSON_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|_| Fault::Unreadable)?;
+    let person = decode(&bytes)?;
+    if person.reference == reference { Ok(Some(person)) } else { Err(Fault::Misnamed) }
+}
+
+fn encode(person: &Person) -> Vec<u8> {
+    let body = postcard::to_stdvec(person).expect("plain data encodes into memory");
+    [&[VERSION], check_value(&body).to_le_bytes().as_slice(), &body].concat()
+}
+
+fn decode(bytes: &[u8]) -> Result<Person, Fault> {
+    if bytes.len() > PERSON_BYTES_MAX {
+        return Err(Fault::TooLong);
+    }
+    let (version, rest) = bytes.split_first().ok_or(Fault::Damaged)?;
+    if *version != VERSION {
+        return Err(Fault::Version);
+    }
+    let (check, body) = rest.split_first_chunk::<CHECK_BYTES>().ok_or(Fault::Damaged)?;
+    if u64::from_le_bytes(*check) != check_value(body) {
+        return Err(Fault::Damaged);
+    }
+    let person: Person = postcard::from_bytes(body).map_err(|_| Fault::Damaged)?;
+    if person.prints.len() > PRINTS_MAX { Err(Fault::TooLong) } else { Ok(person) }
+}
+
+/// FNV-1a with 64 bits: finds bits that a disk flipped, not those that somebody changed, who could write any file anyway.
+fn check_value(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+}

@@ -1,0 +1,8 @@
+//! The matcher with real worker processes: this test binary, started again to run one of its ignored tests.
+
+#![allow(clippy::unwrap_used)]
+
+mod gallery;
+mod pool;
+mod print;
+mod workers;
