@@ -52,6 +52,7 @@ enum Command {
     LinkDown { link: LinkId },
     Gateway(bool),
     Call(Call),
+    Stop,
 }
 
 /// A handle to a running engine. Cloning it is cheap; the engine stops when the last one is dropped.
@@ -96,6 +97,7 @@ impl Driver {
             failure: failure_tx,
             links: BTreeMap::new(),
             wake_at: None,
+            stopping: false,
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -174,6 +176,12 @@ impl Driver {
         self.send(Command::Gateway(on)).await;
     }
 
+    /// Stops the engine: everything that was applied is on disk when this returns.
+    pub async fn shut_down(&self) {
+        self.send(Command::Stop).await;
+        self.commands.closed().await;
+    }
+
     /// Completes when the engine has stopped.
     pub fn stopped(&self) -> impl Future<Output = ()> + use<> {
         let commands = self.commands.clone();
@@ -202,17 +210,18 @@ struct Worker {
     failure: watch::Sender<Option<StoreError>>,
     links: BTreeMap<LinkId, Link>,
     wake_at: Option<u64>,
+    stopping: bool,
 }
 
 impl Worker {
     async fn run(mut self) {
-        loop {
+        while !self.stopping {
             self.drain();
             let wake = self.wake();
             tokio::select! {
                 command = self.inbox.recv() => match command {
+                    None | Some(Command::Stop) => break,
                     Some(command) => self.burst(command),
-                    None => break,
                 },
                 changed = self.durable.changed() => {
                     if changed.is_err() {
@@ -232,6 +241,10 @@ impl Worker {
         self.take(first);
         for _ in 0..BURST {
             let Ok(command) = self.inbox.try_recv() else { break };
+            if matches!(command, Command::Stop) {
+                self.stopping = true;
+                break;
+            }
             self.take(command);
         }
     }
@@ -244,7 +257,7 @@ impl Worker {
                 self.engine.handle(now_ms, Input::LinkUp { link, device, initiator, class });
             }
             Command::Frame { link, bytes } => self.engine.handle(now_ms, Input::Frame { link, bytes }),
-            Command::Drained => {}
+            Command::Drained | Command::Stop => {}
             Command::LinkDown { link } => {
                 self.links.remove(&link);
                 self.engine.handle(now_ms, Input::LinkDown { link });

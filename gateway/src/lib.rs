@@ -1,2 +1,21 @@
-//! (being written)
+//! Both ends of the uplink: a device's way out, and the hub that answers.
+//!
+//! ```text
+//!  device:  engine ◄─► driver ◄─► quic ─────────► hub: quic ◄─► driver (one per site) ◄─► engine
+//!                        ▲                                          │ whole captures
+//!                     uplink: when to connect, when a gateway       ▼
+//!                                                   intake: receipt, screening, verdict
+//! ```
+//!
+//! The hub is one more replica: forwarding a capture is syncing it to the hub, and the answer is an entry in the hub's own
+//! log. [`uplink`] and [`intake`] decide and are pure; the rest carries out and needs the feature `shell`.
+
+pub mod intake;
+pub mod uplink;
+
+#[cfg(feature = "shell")]
 pub mod driver;
+#[cfg(feature = "shell")]
+pub mod hub;
+#[cfg(feature = "shell")]
+pub mod quic;

@@ -25,7 +25,7 @@ pub use write::{AppendError, Written};
 
 use crate::codec::{decode, encode};
 use crate::entry::DeviceKey;
-use crate::ids::{Author, CaptureId, DeviceId, LogId, SiteId};
+use crate::ids::{Author, CaptureId, DeviceId, EntryHash, LogId, SiteId};
 use crate::seal::{GroupKey, Reader, SealingSecret};
 use crate::site::{Certificate, Manifest, Roles};
 use crate::store::{Direction, Store, StoreError, Table, Ticket};
@@ -252,6 +252,13 @@ impl<S: Store> Replica<S> {
             Ok(())
         })?;
         Ok(*hasher.finalize().as_bytes())
+    }
+
+    /// A hash over how far each log goes: equal on replicas that have the same entries, and cheap.
+    #[must_use]
+    pub fn heads_digest(&self) -> [u8; 8] {
+        let heads: Vec<_> = self.logs.iter().map(|(log, state)| (log, state.head)).collect();
+        EntryHash(*blake3::hash(&encode(&heads)).as_bytes()).prefix()
     }
 
     fn restore(&mut self) -> Result<(), StoreError> {

@@ -1,0 +1,80 @@
+//! One link: frames out of a channel onto a stream, frames from the stream into events.
+
+use quinn::{Connection, RecvStream, SendStream, VarInt};
+use tokio::sync::mpsc;
+
+use super::{DeviceKey, Event, FRAME_BYTES_MAX, FRAMES_QUEUED_MAX};
+
+/// Runs a link until either side ends it.
+pub(super) async fn run(
+    link: u64,
+    device: DeviceKey,
+    initiator: bool,
+    connection: Connection,
+    (send, receive): (SendStream, RecvStream),
+    events: mpsc::Sender<Event>,
+) {
+    let (frames, queue) = mpsc::channel(FRAMES_QUEUED_MAX);
+    let remote = connection.remote_address();
+    if events.send(Event::Up { link, device, initiator, remote, frames }).await.is_err() {
+        return;
+    }
+    let reason = tokio::select! {
+        reason = write(link, send, queue, &events) => reason,
+        reason = read(link, receive, &events) => reason,
+    };
+    connection.close(VarInt::from_u32(0), b"");
+    // Whoever listened has stopped.
+    let _ = events.send(Event::Down { link, reason }).await;
+}
+
+async fn write(link: u64, mut stream: SendStream, mut queue: mpsc::Receiver<Vec<u8>>, events: &mpsc::Sender<Event>) -> String {
+    while let Some(frame) = queue.recv().await {
+        if frame.len() > FRAME_BYTES_MAX {
+            return format!("this device was asked to send a frame of {} bytes", frame.len());
+        }
+        let length = (frame.len() as u32).to_be_bytes();
+        let written = async {
+            stream.write_all(&length).await?;
+            stream.write_all(&frame).await
+        };
+        if let Err(error) = written.await {
+            return format!("lost: {error}");
+        }
+        if events.send(Event::Drained { link }).await.is_err() {
+            break;
+        }
+    }
+    // What was written before arrives before the link closes.
+    if stream.finish().is_ok() {
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), stream.stopped()).await;
+    }
+    "closed by this device".into()
+}
+
+async fn read(link: u64, mut stream: RecvStream, events: &mpsc::Sender<Event>) -> String {
+    loop {
+        let mut length = [0; 4];
+        if let Err(error) = stream.read_exact(&mut length).await {
+            return ended(&error);
+        }
+        let length = u32::from_be_bytes(length) as usize;
+        if length > FRAME_BYTES_MAX {
+            return format!("the other device announced a frame of {length} bytes");
+        }
+        let mut bytes = vec![0; length];
+        if let Err(error) = stream.read_exact(&mut bytes).await {
+            return ended(&error);
+        }
+        if events.send(Event::Frame { link, bytes }).await.is_err() {
+            return "this device is shutting down".into();
+        }
+    }
+}
+
+fn ended(error: &quinn::ReadExactError) -> String {
+    match error {
+        quinn::ReadExactError::FinishedEarly(_) => "closed by the other device".into(),
+        quinn::ReadExactError::ReadError(error) => format!("lost: {error}"),
+    }
+}
