@@ -1,0 +1,266 @@
+//! `/api/captures`: lists, one capture whole, readings and reviews.
+
+use axum::Json;
+use axum::extract::{Path, Query as UrlQuery, State};
+use axum::http::StatusCode;
+use crdt::ids::{CaptureId, DeviceId};
+use crdt::replica::{AppendError, Cursor, Query, ReadReview, ReadVerdict, Written};
+use crdt::stage::{Reached, Stage, Stages};
+use crdt::statement::{Outcome, ReviewContent, Shows, VerdictValue};
+use crdt::store::StoreError;
+use crdt::view::CaptureView;
+use gateway::driver::Engine;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::edits::record_json;
+use super::{App, Problem};
+use crate::names::alias;
+
+/// Captures on a page, if the request doesn't say.
+const PAGE: usize = 50;
+/// Longest note of a review, in bytes.
+const NOTE_BYTES_MAX: usize = 4_000;
+const LOCK: &str = "do not act: awaiting examiner";
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    stage: Option<String>,
+    device: Option<String>,
+    from_ms: Option<u64>,
+    to_ms: Option<u64>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+pub(super) async fn list(
+    State(app): State<App>,
+    query: Result<UrlQuery<ListQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let UrlQuery(query) = query.map_err(|error| Problem::bad_request(error.body_text(), "correct the query"))?;
+    let query = query.parse()?;
+    let page = app.driver.call(move |engine, now_ms| page(engine, now_ms, &query)).await??;
+    Ok(Json(page))
+}
+
+pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let id = parse_id(&id)?;
+    let shown = app.driver.call(move |engine, now_ms| whole(engine, now_ms, id)).await??;
+    shown.map(Json).ok_or_else(|| Problem::not_found("capture"))
+}
+
+pub(super) async fn seen(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let id = parse_id(&id)?;
+    write(&app, move |engine, now_ms| engine.write(now_ms, |replica| replica.seen_new(now_ms, id))).await?;
+    Ok(Json(json!({"id": id.to_string()})))
+}
+
+#[derive(Deserialize)]
+pub(super) struct ReviewBody {
+    outcome: Outcome,
+    #[serde(default)]
+    note: String,
+}
+
+pub(super) async fn review(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Result<Json<ReviewBody>, axum::extract::rejection::JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let id = parse_id(&id)?;
+    let next = "send {\"outcome\": \"confirmed\", \"refuted\" or \"undecided\", \"note\": text}";
+    let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text(), next))?;
+    if body.note.len() > NOTE_BYTES_MAX {
+        return Err(Problem::bad_request(format!("a note has at most {NOTE_BYTES_MAX} bytes"), "shorten it"));
+    }
+    let content = ReviewContent { outcome: body.outcome, note: body.note.into() };
+    let seed = super::record_captures::seed()?;
+    write(&app, move |engine, now_ms| {
+        engine.write(now_ms, |replica| replica.review_new(now_ms, seed, id, &content))
+    })
+    .await?;
+    Ok((StatusCode::CREATED, Json(json!({"id": id.to_string(), "outcome": body.outcome}))))
+}
+
+/// Writes an entry and waits until it is on disk.
+pub(super) async fn write(
+    app: &App,
+    work: impl FnOnce(&mut Engine, u64) -> Result<Written, AppendError> + Send + 'static,
+) -> Result<Written, Problem> {
+    let written = app.driver.call(work).await??;
+    app.driver.durable(written.ticket).await?;
+    Ok(written)
+}
+
+pub(super) fn parse_id(text: &str) -> Result<CaptureId, Problem> {
+    text.parse().map_err(|error: crdt::ids::BadId| Problem::bad_request(error.to_string(), "give the id whole"))
+}
+
+impl ListQuery {
+    fn parse(self) -> Result<Query, Problem> {
+        let stage = self.stage.filter(|word| !word.is_empty()).map(|word| {
+            let words: Vec<&str> = Stage::ALL.iter().map(|stage| stage.word()).collect();
+            let next = format!("use one of {}", words.join(", "));
+            Stage::named(&word).ok_or_else(|| Problem::bad_request("no such stage", next))
+        });
+        let device = self.device.filter(|text| !text.is_empty()).map(|text| {
+            let parsed: Result<DeviceId, _> = text.parse();
+            parsed.map_err(|error| Problem::bad_request(error.to_string(), "give the device's id whole"))
+        });
+        let after = self.after.filter(|text| !text.is_empty()).map(|text| read_cursor(&text));
+        Ok(Query {
+            stage: stage.transpose()?,
+            device: device.transpose()?,
+            from_ms: self.from_ms,
+            to_ms: self.to_ms,
+            after: after.transpose()?,
+            limit: self.limit.unwrap_or(PAGE),
+        })
+    }
+}
+
+fn page(engine: &Engine, now_ms: u64, query: &Query) -> Result<Value, StoreError> {
+    let (lines, next) = engine.captures(now_ms, query)?;
+    let mut captures = Vec::with_capacity(lines.len());
+    for (id, view, stages) in &lines {
+        captures.push(line(engine, *id, view, stages)?);
+    }
+    Ok(json!({"captures": captures, "next": next.map(cursor)}))
+}
+
+/// One capture in a list.
+pub(super) fn line(engine: &Engine, id: CaptureId, view: &CaptureView, stages: &Stages) -> Result<Value, StoreError> {
+    let Some(origin) = &view.origin else { return Ok(Value::Null) };
+    let verdict = if view.verdicts.is_empty() { Value::Null } else { weightiest(&verdicts(engine, id)?) };
+    Ok(json!({
+        "id": id.to_string(),
+        "device": origin.device.to_string(),
+        "alias": alias(engine, &origin.device),
+        "at_ms": origin.time.ms(),
+        "purpose": origin.purpose,
+        "priority": origin.priority,
+        "stage": stages.now.word(),
+        "copies": stages.copies.len(),
+        "images": origin.blobs.len(),
+        "bytes": origin.blob_bytes(),
+        "edits": view.edits,
+        "verdict": verdict,
+    }))
+}
+
+fn whole(engine: &mut Engine, now_ms: u64, id: CaptureId) -> Result<Option<Value>, StoreError> {
+    let Some(view) = engine.replica().capture(id)? else { return Ok(None) };
+    let (Some(origin), Some(stages)) = (view.origin.clone(), engine.stages(now_ms, id, &view)) else { return Ok(None) };
+    let opened = engine.replica().open_capture(id)?.and_then(Result::ok);
+    let shows = opened.as_ref().map(|opened| opened.inside.shows.clone()).unwrap_or_default();
+    let images: Vec<Value> = origin
+        .blobs
+        .iter()
+        .enumerate()
+        .map(|(at, blob)| json!({"shows": shows.get(at).map(|it| show_word(*it)), "bytes": blob.bytes}))
+        .collect();
+    let particulars = opened.map(|opened| {
+        let fields = opened.inside.particulars.iter();
+        fields.map(|(name, value)| (name.clone(), Value::from(value.reveal().as_str()))).collect::<serde_json::Map<_, _>>()
+    });
+    let mut whole = line(engine, id, &view, &stages)?;
+    whole["delete_after_ms"] = origin.delete_after_ms.into();
+    whole["stages"] = journey(engine, &stages);
+    whole["images"] = images.into();
+    whole["particulars"] = particulars.map_or(Value::Null, Value::Object);
+    whole["verdicts"] = verdicts(engine, id)?.into();
+    whole["reviews"] = reviews(engine, id)?.into();
+    whole["record"] = record_json(engine, id)?;
+    Ok(Some(whole))
+}
+
+fn journey(engine: &Engine, stages: &Stages) -> Value {
+    let name = |device: &DeviceId| json!({"device": device.to_string(), "alias": alias(engine, device)});
+    let step = |reached: &Option<Reached>| {
+        reached.as_ref().map_or(Value::Null, |reached| {
+            let mut step = name(&reached.by);
+            step["at_ms"] = reached.at_ms.into();
+            step
+        })
+    };
+    json!({
+        "recorded": step(&Some(stages.recorded.clone())),
+        "copies": stages.copies.iter().map(name).collect::<Vec<_>>(),
+        "gateways": stages.gateways.iter().map(name).collect::<Vec<_>>(),
+        "accepted": step(&stages.accepted),
+        "screened": step(&stages.screened),
+        "examined": step(&stages.examined),
+        "seen": step(&stages.seen),
+    })
+}
+
+/// All verdicts, the weightiest first.
+fn verdicts(engine: &Engine, id: CaptureId) -> Result<Vec<Value>, StoreError> {
+    let reviews = engine.replica().reviews(id)?;
+    let mut verdicts = engine.replica().verdicts(id)?;
+    let weight = |verdict: &ReadVerdict| verdict.content.as_ref().ok().map(|content| content.value);
+    verdicts.sort_by_key(|verdict| std::cmp::Reverse(weight(verdict)));
+    Ok(verdicts.iter().map(|verdict| verdict_json(engine, verdict, &reviews)).collect())
+}
+
+fn verdict_json(engine: &Engine, verdict: &ReadVerdict, reviews: &[ReadReview]) -> Value {
+    let content = verdict.content.as_ref().ok();
+    let value = content.map(|content| content.value);
+    let confirmed = reviews.iter().any(|review| {
+        let outcome = review.content.as_ref().ok().map(|content| content.outcome);
+        *review.mark.refers == verdict.mark.entry.0 && outcome == Some(Outcome::Confirmed)
+    });
+    let locked = value == Some(VerdictValue::Candidate) && !confirmed;
+    json!({
+        "by": verdict.mark.by.to_string(),
+        "alias": alias(engine, &verdict.mark.by),
+        "at_ms": verdict.mark.time.ms(),
+        "readable": content.is_some(),
+        "value": value,
+        "reason": content.and_then(|content| content.reason.clone()),
+        "candidates": content.map_or(&[][..], |content| &content.candidates),
+        "basis": content.map_or(&[][..], |content| &content.basis).iter().map(|it| show_word(*it)).collect::<Vec<_>>(),
+        "locked": locked,
+        "lock": locked.then_some(LOCK),
+    })
+}
+
+/// What a list shows of the verdicts.
+fn weightiest(verdicts: &[Value]) -> Value {
+    verdicts.first().map_or(Value::Null, |verdict| {
+        json!({"value": verdict["value"], "readable": verdict["readable"], "locked": verdict["locked"]})
+    })
+}
+
+fn reviews(engine: &Engine, id: CaptureId) -> Result<Vec<Value>, StoreError> {
+    let reviews = engine.replica().reviews(id)?;
+    let review = |review: &ReadReview| {
+        let content = review.content.as_ref().ok();
+        json!({
+            "by": review.mark.by.to_string(),
+            "alias": alias(engine, &review.mark.by),
+            "at_ms": review.mark.time.ms(),
+            "readable": content.is_some(),
+            "outcome": content.map(|content| content.outcome),
+            "note": content.map(|content| content.note.reveal().as_str()),
+        })
+    };
+    Ok(reviews.iter().map(review).collect())
+}
+
+pub(super) fn show_word(shows: Shows) -> String {
+    match shows {
+        Shows::Finger(number) => format!("finger-{number}"),
+        Shows::Face => "face".into(),
+    }
+}
+
+fn cursor(cursor: Cursor) -> String {
+    format!("{}-{}", cursor.time.0, cursor.capture)
+}
+
+fn read_cursor(text: &str) -> Result<Cursor, Problem> {
+    let parts = text.split_once('-');
+    let cursor = parts.and_then(|(time, id)| Some(Cursor { time: crdt::time::Hlc(time.parse().ok()?), capture: id.parse().ok()? }));
+    cursor.ok_or_else(|| Problem::bad_request("this isn't a cursor", "use the `next` of the page before"))
+}

@@ -1,0 +1,499 @@
+//! Whom to dial, which links to keep: decided here, carried out by the mesh.
+//!
+//! Pure: time is an argument, the jitter of waiting times follows from a seed. What multicast discovery claims is only a
+//! hint; membership is decided by the sync session, and whoever fails it isn't dialled again for a while.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+/// A device's Ed25519 public key.
+pub type DeviceKey = [u8; 32];
+
+/// Links that a device looks for by itself: enough that any one may fail, few enough for a shared radio channel.
+pub const LINKS_WANTED: usize = 6;
+/// Links that it keeps at most; others may dial it too.
+pub const LINKS_MAX: usize = 12;
+/// Addresses that it remembers as worth trying.
+pub const CANDIDATES_MAX: usize = 256;
+/// First wait after a failed dial, in ms; doubled each time.
+pub const BACKOFF_MS_MIN: u64 = 1_000;
+/// Longest wait, in ms.
+pub const BACKOFF_MS_MAX: u64 = 60_000;
+/// A link that lasted this long, in ms, was a good one: its address is tried at once again.
+const GOOD_LINK_MS: u64 = 30_000;
+/// How long the device with the higher key leaves dialling to the other, in ms: one of two links would be closed anyway.
+const POLITENESS_MS: u64 = 2_000;
+/// How long a device that isn't a member isn't dialled again, in ms.
+const STRANGER_MS: u64 = 600_000;
+/// Dials a minute to addresses that multicast discovery claims, which anyone on the network can flood.
+const DISCOVERED_DIALS_MAX: u32 = 60;
+/// A link that was silent this long, in ms, gives way to a new one of the same device.
+const SILENT_MS: u64 = 6_000;
+
+/// Where an address comes from, the most trusted last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Multicast discovery.
+    Mdns,
+    /// A device met there before.
+    Book,
+    /// Somebody's word: configured, or given while running. Never given up.
+    Static,
+}
+
+/// What happens.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// An address worth trying.
+    Found {
+        /// Where.
+        address: SocketAddr,
+        /// Who is said to be there.
+        device: Option<DeviceKey>,
+        /// Who says so.
+        source: Source,
+    },
+    /// A transport connected and proved a key.
+    Up {
+        /// The link.
+        link: u64,
+        /// The key.
+        device: DeviceKey,
+        /// Whether this side dialled.
+        initiator: bool,
+        /// The other end's address.
+        address: SocketAddr,
+    },
+    /// The device at the other end is a member.
+    Admitted {
+        /// The link.
+        link: u64,
+    },
+    /// Something came over a link.
+    Heard {
+        /// The link.
+        link: u64,
+    },
+    /// The device at the other end isn't a member.
+    NotMember {
+        /// The device.
+        device: DeviceKey,
+    },
+    /// A link is gone.
+    Down {
+        /// The link.
+        link: u64,
+    },
+    /// A dial came to nothing.
+    Failed {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// This device's own addresses changed: what failed before may work now.
+    AddressesChanged,
+    /// Time passed.
+    Tick,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Dial.
+    Dial {
+        /// Where.
+        address: SocketAddr,
+        /// Who must be there.
+        device: Option<DeviceKey>,
+    },
+    /// Close a link.
+    Close {
+        /// Which.
+        link: u64,
+    },
+    /// A member was met at an address that this side dialled.
+    Remember {
+        /// Who.
+        device: DeviceKey,
+        /// Where.
+        address: SocketAddr,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Candidate {
+    device: Option<DeviceKey>,
+    source: Source,
+    failures: u32,
+    /// Not before this time, in ms.
+    not_before_ms: u64,
+    dialling: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Link {
+    device: DeviceKey,
+    initiator: bool,
+    address: SocketAddr,
+    up_ms: u64,
+    heard_ms: u64,
+    admitted: bool,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Dialer {
+    own: DeviceKey,
+    seed: u64,
+    candidates: BTreeMap<SocketAddr, Candidate>,
+    links: BTreeMap<u64, Link>,
+    strangers: BTreeMap<DeviceKey, u64>,
+    outputs: VecDeque<Output>,
+    minute: (u64, u32),
+}
+
+impl Dialer {
+    /// For the device with this key; `seed` spreads the waiting times of devices that fail together.
+    #[must_use]
+    pub const fn new(own: DeviceKey, seed: u64) -> Self {
+        Self {
+            own,
+            seed,
+            candidates: BTreeMap::new(),
+            links: BTreeMap::new(),
+            strangers: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            minute: (0, 0),
+        }
+    }
+
+    /// One input; drain [`Self::poll`] afterwards.
+    pub fn handle(&mut self, now_ms: u64, input: Input) {
+        match input {
+            Input::Found { address, device, source } => self.found(now_ms, address, device, source),
+            Input::Up { link, device, initiator, address } => self.up(now_ms, link, device, initiator, address),
+            Input::Admitted { link } => self.admitted(link),
+            Input::Heard { link } => self.heard(now_ms, link),
+            Input::NotMember { device } => self.not_a_member(now_ms, device),
+            Input::Down { link } => self.down(now_ms, link),
+            Input::Failed { address } => self.failed(now_ms, address),
+            Input::AddressesChanged => self.try_all_again(now_ms),
+            Input::Tick => {}
+        }
+        self.dial_what_is_due(now_ms);
+    }
+
+    /// The next thing to do.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to send [`Input::Tick`] at the latest, in ms; `None` while there is nothing to try.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<u64> {
+        let waiting = self.candidates.iter().filter(|(_, candidate)| self.is_wanted(candidate));
+        waiting.map(|(_, candidate)| candidate.not_before_ms).min()
+    }
+
+    fn found(&mut self, now_ms: u64, address: SocketAddr, device: Option<DeviceKey>, source: Source) {
+        if device == Some(self.own) || address.port() == 0 {
+            return;
+        }
+        if let Some(known) = self.candidates.get_mut(&address) {
+            let fresh = known.device != device && device.is_some();
+            known.device = if source >= known.source { device.or(known.device) } else { known.device };
+            known.source = known.source.max(source);
+            if fresh {
+                (known.failures, known.not_before_ms) = (0, now_ms);
+            }
+            return;
+        }
+        if self.candidates.len() >= CANDIDATES_MAX && !self.make_room(source) {
+            return;
+        }
+        let polite = device.is_some_and(|device| device < self.own) && source == Source::Mdns;
+        let not_before_ms = if polite { now_ms + POLITENESS_MS } else { now_ms };
+        let candidate = Candidate { device, source, failures: 0, not_before_ms, dialling: false };
+        self.candidates.insert(address, candidate);
+    }
+
+    /// Forgets the least trusted address that failed most, if it is no better than the new one.
+    fn make_room(&mut self, source: Source) -> bool {
+        let idle = self.candidates.iter().filter(|(_, candidate)| !candidate.dialling);
+        let worst = idle.min_by_key(|(_, candidate)| (candidate.source, u32::MAX - candidate.failures));
+        let Some((address, candidate)) = worst.map(|(address, candidate)| (*address, candidate.clone())) else {
+            return false;
+        };
+        if candidate.source > source || candidate.source == Source::Static {
+            return false;
+        }
+        self.candidates.remove(&address);
+        true
+    }
+
+    fn up(&mut self, now_ms: u64, link: u64, device: DeviceKey, initiator: bool, address: SocketAddr) {
+        if let Some(candidate) = self.candidates.get_mut(&address)
+            && initiator
+        {
+            candidate.dialling = false;
+            candidate.device = Some(device);
+        }
+        let stranger = self.strangers.get(&device).is_some_and(|until| now_ms < *until);
+        // One more than the limit is let in while it replaces another link of its device.
+        let again = self.links.values().any(|known| known.device == device);
+        self.links.insert(link, Link { device, initiator, address, up_ms: now_ms, heard_ms: now_ms, admitted: false });
+        if device == self.own || stranger || (self.links.len() > LINKS_MAX && !again) {
+            self.outputs.push_back(Output::Close { link });
+            return;
+        }
+        self.keep_one(now_ms, link, device);
+    }
+
+    /// Of two links to one device both sides keep the same one: that which the lower key dialled. A link that has fallen
+    /// silent gives way in any case: its device came back under a new address.
+    fn keep_one(&mut self, now_ms: u64, new: u64, device: DeviceKey) {
+        let others: Vec<u64> = self
+            .links
+            .iter()
+            .filter(|(link, known)| **link != new && known.device == device)
+            .map(|(link, _)| *link)
+            .collect();
+        for old in others {
+            let (Some(older), Some(newer)) = (self.links.get(&old), self.links.get(&new)) else { continue };
+            let silent = now_ms >= older.heard_ms.saturating_add(SILENT_MS);
+            let dialled_by_lower = |link: &Link| link.initiator == (self.own < device);
+            let keep_new = silent || dialled_by_lower(newer) || !dialled_by_lower(older);
+            self.outputs.push_back(Output::Close { link: if keep_new { old } else { new } });
+        }
+    }
+
+    fn admitted(&mut self, link: u64) {
+        let Some(known) = self.links.get_mut(&link) else { return };
+        known.admitted = true;
+        // Only an address that was dialled is one that can be dialled.
+        if known.initiator {
+            self.outputs.push_back(Output::Remember { device: known.device, address: known.address });
+        }
+    }
+
+    fn heard(&mut self, now_ms: u64, link: u64) {
+        if let Some(known) = self.links.get_mut(&link) {
+            known.heard_ms = now_ms;
+        }
+    }
+
+    fn not_a_member(&mut self, now_ms: u64, device: DeviceKey) {
+        if self.strangers.len() >= CANDIDATES_MAX
+            && let Some(oldest) = self.strangers.iter().min_by_key(|(_, until)| **until).map(|(device, _)| *device)
+        {
+            self.strangers.remove(&oldest);
+        }
+        self.strangers.insert(device, now_ms + STRANGER_MS);
+    }
+
+    fn down(&mut self, now_ms: u64, link: u64) {
+        let Some(gone) = self.links.remove(&link) else { return };
+        let Some(candidate) = self.candidates.get_mut(&gone.address) else { return };
+        if gone.admitted && now_ms >= gone.up_ms + GOOD_LINK_MS {
+            (candidate.failures, candidate.not_before_ms) = (0, now_ms);
+        } else {
+            self.failed(now_ms, gone.address);
+        }
+    }
+
+    fn failed(&mut self, now_ms: u64, address: SocketAddr) {
+        let seed = self.seed;
+        let Some(candidate) = self.candidates.get_mut(&address) else { return };
+        candidate.dialling = false;
+        let wait = BACKOFF_MS_MIN.saturating_shl(candidate.failures.min(10)).min(BACKOFF_MS_MAX);
+        candidate.failures = candidate.failures.saturating_add(1);
+        candidate.not_before_ms = now_ms + jitter(seed, address, candidate.failures, wait);
+    }
+
+    fn try_all_again(&mut self, now_ms: u64) {
+        for candidate in self.candidates.values_mut() {
+            (candidate.failures, candidate.not_before_ms) = (0, now_ms);
+        }
+    }
+
+    fn dial_what_is_due(&mut self, now_ms: u64) {
+        if now_ms >= self.minute.0 + 60_000 {
+            self.minute = (now_ms, 0);
+        }
+        self.strangers.retain(|_, until| now_ms < *until);
+        let due = self.candidates.iter().filter(|(_, c)| c.not_before_ms <= now_ms && self.is_wanted(c));
+        let mut due: Vec<(SocketAddr, Source)> = due.map(|(address, c)| (*address, c.source)).collect();
+        due.sort_by_key(|(address, source)| (std::cmp::Reverse(*source), *address));
+        let mut room = LINKS_WANTED.saturating_sub(self.links.len() + self.dialling());
+        for (address, source) in due {
+            if source == Source::Mdns && self.minute.1 >= DISCOVERED_DIALS_MAX {
+                continue;
+            }
+            // What somebody asked for is dialled however many links there are.
+            if room == 0 && source != Source::Static {
+                continue;
+            }
+            let Some(candidate) = self.candidates.get_mut(&address) else { continue };
+            candidate.dialling = true;
+            self.minute.1 += u32::from(source == Source::Mdns);
+            room = room.saturating_sub(1);
+            self.outputs.push_back(Output::Dial { address, device: candidate.device });
+        }
+    }
+
+    fn dialling(&self) -> usize {
+        self.candidates.values().filter(|candidate| candidate.dialling).count()
+    }
+
+    fn is_wanted(&self, candidate: &Candidate) -> bool {
+        let linked = |device: DeviceKey| self.links.values().any(|link| link.device == device);
+        let unwanted = |device: DeviceKey| linked(device) || self.strangers.contains_key(&device);
+        let full = candidate.source != Source::Static && self.links.len() + self.dialling() >= LINKS_WANTED;
+        !candidate.dialling && !full && !candidate.device.is_some_and(unwanted)
+    }
+}
+
+/// Between half and the whole of `wait`, spread by seed, address and try.
+fn jitter(seed: u64, address: SocketAddr, tries: u32, wait: u64) -> u64 {
+    let mut mixed = seed ^ u64::from(address.port()).rotate_left(32) ^ u64::from(tries);
+    for byte in address.ip().to_string().bytes() {
+        mixed = (mixed ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+    wait / 2 + (mixed >> 16) % (wait / 2 + 1)
+}
+
+trait SaturatingShl {
+    fn saturating_shl(self, by: u32) -> Self;
+}
+
+impl SaturatingShl for u64 {
+    fn saturating_shl(self, by: u32) -> Self {
+        self.checked_mul(1 << by).unwrap_or(Self::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOW: DeviceKey = [1; 32];
+    const HIGH: DeviceKey = [9; 32];
+
+    fn address(port: u16) -> SocketAddr {
+        ([127, 0, 0, 1], port).into()
+    }
+
+    fn outputs(dialer: &mut Dialer) -> Vec<Output> {
+        std::iter::from_fn(|| dialer.poll()).collect()
+    }
+
+    fn found(dialer: &mut Dialer, now_ms: u64, port: u16, device: Option<DeviceKey>, source: Source) -> Vec<Output> {
+        dialer.handle(now_ms, Input::Found { address: address(port), device, source });
+        outputs(dialer)
+    }
+
+    #[test]
+    fn a_configured_address_is_dialled_at_once_and_after_each_failure_later() {
+        let mut dialer = Dialer::new(LOW, 7);
+        assert_eq!(found(&mut dialer, 0, 80, None, Source::Static), [Output::Dial { address: address(80), device: None }]);
+        let (mut now_ms, mut waits) = (0, Vec::new());
+        for _ in 0..9 {
+            dialer.handle(now_ms, Input::Failed { address: address(80) });
+            assert_eq!(outputs(&mut dialer), []);
+            let next = dialer.wake_at().unwrap();
+            waits.push(next - now_ms);
+            dialer.handle(next - 1, Input::Tick);
+            assert_eq!(outputs(&mut dialer), [], "not a millisecond early");
+            dialer.handle(next, Input::Tick);
+            assert_eq!(outputs(&mut dialer).len(), 1);
+            now_ms = next;
+        }
+        assert!(waits[0] >= BACKOFF_MS_MIN / 2 && waits[0] <= BACKOFF_MS_MIN);
+        assert!(waits.iter().all(|wait| *wait <= BACKOFF_MS_MAX) && *waits.last().unwrap() >= BACKOFF_MS_MAX / 2);
+        dialer.handle(now_ms, Input::Failed { address: address(80) });
+        dialer.handle(now_ms, Input::AddressesChanged);
+        assert_eq!(outputs(&mut dialer).len(), 1, "a new network is a new chance");
+    }
+
+    #[test]
+    fn of_two_links_both_sides_keep_the_one_that_the_lower_key_dialled() {
+        let (mut low, mut high) = (Dialer::new(LOW, 1), Dialer::new(HIGH, 2));
+        // Link 1 was dialled by the lower key, link 2 by the higher; they arrive in either order.
+        for order in [[1, 2], [2, 1]] {
+            let mut closed = Vec::new();
+            for (dialer, other, own_is_low) in [(&mut low, HIGH, true), (&mut high, LOW, false)] {
+                for link in order {
+                    let initiator = (link == 1) == own_is_low;
+                    dialer.handle(5, Input::Up { link, device: other, initiator, address: address(1) });
+                }
+                closed.push(outputs(dialer));
+                for link in order {
+                    dialer.handle(5, Input::Down { link });
+                }
+            }
+            assert_eq!(closed, [vec![Output::Close { link: 2 }], vec![Output::Close { link: 2 }]]);
+        }
+    }
+
+    #[test]
+    fn a_device_that_comes_back_replaces_its_silent_link() {
+        let mut dialer = Dialer::new(LOW, 1);
+        dialer.handle(0, Input::Up { link: 1, device: HIGH, initiator: true, address: address(1) });
+        let again = |link| Input::Up { link, device: HIGH, initiator: false, address: address(2) };
+        dialer.handle(SILENT_MS - 1, again(2));
+        assert_eq!(outputs(&mut dialer), [Output::Close { link: 2 }]);
+        dialer.handle(SILENT_MS - 1, Input::Down { link: 2 });
+        dialer.handle(SILENT_MS, again(3));
+        assert_eq!(outputs(&mut dialer), [Output::Close { link: 1 }]);
+    }
+
+    #[test]
+    fn links_are_bounded() {
+        let mut dialer = Dialer::new([0; 32], 1);
+        let key = |n: u8| [n + 1; 32];
+        for n in 0..LINKS_MAX as u8 {
+            dialer.handle(0, Input::Up { link: n.into(), device: key(n), initiator: false, address: address(n.into()) });
+        }
+        assert_eq!(outputs(&mut dialer), []);
+        dialer.handle(0, Input::Up { link: 99, device: key(99), initiator: false, address: address(99) });
+        assert_eq!(outputs(&mut dialer), [Output::Close { link: 99 }]);
+    }
+
+    #[test]
+    fn a_flood_of_discoveries_is_bounded_and_static_peers_survive_it() {
+        let mut dialer = Dialer::new(LOW, 1);
+        found(&mut dialer, 0, 1, None, Source::Static);
+        let mut dials = 0;
+        for n in 0..20_000u32 {
+            let device = [u8::try_from(n % 250).unwrap() + 2; 32];
+            let outputs = found(&mut dialer, 0, u16::try_from(n % 60_000).unwrap() + 2, Some(device), Source::Mdns);
+            for output in outputs {
+                if let Output::Dial { address, .. } = output {
+                    dials += 1;
+                    dialer.handle(0, Input::Failed { address });
+                }
+            }
+        }
+        assert!(dialer.candidates.len() <= CANDIDATES_MAX);
+        assert!(dials <= DISCOVERED_DIALS_MAX, "{dials} dials in one minute");
+        assert!(dialer.candidates.contains_key(&address(1)));
+    }
+
+    #[test]
+    fn who_is_no_member_is_left_alone_for_a_while() {
+        let mut dialer = Dialer::new(LOW, 1);
+        dialer.handle(0, Input::NotMember { device: HIGH });
+        assert_eq!(found(&mut dialer, 1, 5, Some(HIGH), Source::Mdns), []);
+        dialer.handle(STRANGER_MS, Input::Tick);
+        assert_eq!(outputs(&mut dialer).len(), 1);
+    }
+
+    #[test]
+    fn the_lower_key_dials_first() {
+        let mut dialer = Dialer::new(HIGH, 1);
+        assert_eq!(found(&mut dialer, 0, 5, Some(LOW), Source::Mdns), []);
+        dialer.handle(POLITENESS_MS, Input::Tick);
+        assert_eq!(outputs(&mut dialer).len(), 1);
+        assert_eq!(found(&mut Dialer::new(LOW, 1), 0, 5, Some(HIGH), Source::Mdns).len(), 1);
+        assert_eq!(found(&mut Dialer::new(LOW, 1), 0, 5, Some(LOW), Source::Mdns), [], "never itself");
+    }
+}

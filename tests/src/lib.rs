@@ -1,0 +1,1 @@
+//! What the tests of real processes share: starting `greenline`, asking it, waiting for it.
