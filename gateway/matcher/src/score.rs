@@ -142,8 +142,12 @@ pub fn nothing_to_search(poor: &[(Position, Poor)]) -> Reason {
 /// What a search on these usable prints means. A candidate stands, however poor the other prints were. "No match" is only said
 /// of enough fingers, compared with everybody in a gallery that isn't empty.
 pub fn decide(usable: &[FingerPrint], searched: &Searched) -> Decision {
-    let candidates: Vec<Reference> =
-        searched.ranked.iter().filter(|ranked| ranked.fused.is_candidate()).map(|ranked| ranked.reference.clone()).collect();
+    let candidates: Vec<Reference> = searched
+        .ranked
+        .iter()
+        .filter(|ranked| ranked.fused.is_candidate())
+        .map(|ranked| ranked.reference.clone())
+        .collect();
     if !candidates.is_empty() {
         return Decision::Candidate(candidates);
     }
