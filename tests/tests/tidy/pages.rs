@@ -47,16 +47,20 @@ fn dead_paths(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
     for name in named(repo) {
         let Some((path, function)) = name.path(repo) else { continue };
-        if !repo.has(path) {
-            found.push(Finding::line(name.page, name.number, format!("there is no {path}; name what took its place")));
-        } else if let Some(function) = function
-            && !has_function(repo, path, function)
-        {
-            found.push(Finding::line(name.page, name.number, format!("there is no function {function} in {path}")));
+        let at = |what| Finding::line(name.page, name.number, what);
+        if !repo.has(path) && !is_beside(repo, name.page, path) {
+            found.push(at(format!("there is no {path}; name what took its place")));
+        } else if let Some(function) = function.filter(|function| !has_function(repo, path, function)) {
+            found.push(at(format!("there is no function {function} in {path}")));
         }
     }
     found.extend(dead_pages(repo));
     found
+}
+
+/// Whether a path is meant from a folder around the page: from its package, say.
+fn is_beside(repo: &Repo, page: &str, path: &str) -> bool {
+    page.match_indices('/').any(|(end, _)| repo.has(&format!("{}/{path}", &page[..end])))
 }
 
 fn has_function(repo: &Repo, path: &str, name: &str) -> bool {
@@ -89,8 +93,10 @@ fn a_dead_path_is_found() {
     let page =
         "`node/a.rs` `node/a.rs::f` `node/` `cargo run`\n`node/b.rs`\n```\n`node/c.rs`\n```\n`node/a.rs::g` `/api/b`\n";
     let source = "/// `node/d/<id>` and `node/e`.\nfn f() { \"`node/x`\" }\nlet hint = \"see docs/GONE.md\";\n";
-    let repo = Repo::of(&[("docs/PAGE.md", page), ("node/a.rs", source)]);
-    finds(&dead_paths(&repo), &["docs/PAGE.md:2", "docs/PAGE.md:6", "node/a.rs:1", "node/a.rs:3"]);
+    let inner = "//! `node/near.rs`, from here\n//! `node/far.rs`\n";
+    let repo =
+        Repo::of(&[("docs/PAGE.md", page), ("node/a.rs", source), ("node/b/c.rs", inner), ("node/b/node/near.rs", "")]);
+    finds(&dead_paths(&repo), &["docs/PAGE.md:2", "docs/PAGE.md:6", "node/a.rs:1", "node/b/c.rs:2", "node/a.rs:3"]);
 }
 
 fn dead_links(repo: &Repo) -> Vec<Finding> {
@@ -177,8 +183,10 @@ fn every_invariant_names_the_test_that_holds_it() {
 
 #[test]
 fn an_invariant_that_nothing_holds_is_found() {
-    let page = "1. elsewhere\n## Invariants\n\n1. Held.\n   By `a/b.rs::test`.\n2. Not held, see `a/b.rs`.\n4. By\n   `a/tests/it/c.rs`.\n## More\n1. one\n";
-    finds(&unheld(&Repo::of(&[(ARCHITECTURE, page)])), &["docs/ARCHITECTURE.md:6", "docs/ARCHITECTURE.md:7"]);
+    let held = "1. Held.\n   By `a/b.rs::test`.\n";
+    let page =
+        format!("1. elsewhere\n## Invariants\n{held}2. See `a/b.rs`.\n4. By\n   `a/tests/it/c.rs`.\n## More\n1. one\n");
+    finds(&unheld(&Repo::of(&[(ARCHITECTURE, &page)])), &["docs/ARCHITECTURE.md:5", "docs/ARCHITECTURE.md:6"]);
     finds(&unheld(&Repo::of(&[(ARCHITECTURE, "## Invariants\n")])), &[ARCHITECTURE]);
 }
 
