@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::repo::{Finding, Repo, finds, nothing, root, skipped};
 
-/// What each of our packages may use of the others: the line, the small packages in it (which know nothing of ours), and the
-/// command, which may use all.
+/// What each of our packages may use of the others: the line, the small packages in it (which know nothing of ours), and
+/// the command, which may use all.
 const LINE: [(&str, &[&str]); 9] = [
     ("crdt", &[]),
     ("matcher", &[]),
