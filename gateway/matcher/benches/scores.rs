@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench -p matcher --bench scores              200 synthetic people, ten fingers each; four minutes on two cores
 //! cargo bench -p matcher --bench scores -- 40        fewer people
+//! cargo bench -p matcher --bench scores -- FOLDER    real prints from another folder than ../shared/samples
 //! ```
 //!
 //! Prints are taken to templates by worker processes, as in a hub, and compared in this process, since a search keeps only the
@@ -223,28 +224,35 @@ fn histogram(same: &[Fused], other: &[Fused], limit: u32) {
         let [same, other] = [same, other].map(|all| share(all, row));
         let bar = |share: f64, mark: &str| mark.repeat((share / 4.0).ceil() as usize);
         let above = if row == HISTOGRAM_ROWS - 1 { "+" } else { " " };
-        println!("  {:4}{above} other {other:6.2} % {:25} same {same:6.2} % {}", row * step, bar(other, "o"), bar(same, "s"));
+        println!(
+            "  {:4}{above} other {other:6.2} % {:25} same {same:6.2} % {}",
+            row * step,
+            bar(other, "o"),
+            bar(same, "s")
+        );
     }
 }
 
+/// On one core, though others may use this machine too.
 fn say_times(matcher: &mut Matcher, prints: &Prints) {
     let picture = print_png(&Person::new(SEED, 0).finger(2).impression(GOOD as u32, Quality::Good));
-    let extract = timed(50, || drop(matcher.extract(&Print::decode(&picture).unwrap()).unwrap()));
-    let [probe, on_file] = [&prints[0][1][GOOD], &prints[1][1][ON_FILE]];
-    let compare = timed(1_000, || _ = matcher.probe(probe).score(on_file));
-    println!("\none core: extract {extract:.1} ms, compare {compare:.2} ms");
+    let extract = timed(20, |_| _ = matcher.extract(&Print::decode(&picture).unwrap()).unwrap());
+    let of = |pair: usize, taking: usize| &prints[(pair + taking) % prints.len()][pair % 10][taking];
+    let compare = timed(500, |pair| _ = matcher.probe(of(pair, GOOD)).score(of(pair, ON_FILE)));
+    println!("\none core: extract {extract:.1} ms, compare {compare:.2} ms (mean)");
 }
 
 /// Milliseconds a run.
-fn timed(runs: u32, mut run: impl FnMut()) -> f64 {
+fn timed(runs: usize, run: impl FnMut(usize)) -> f64 {
     let began = Instant::now();
-    (0..runs).for_each(|_| run());
-    began.elapsed().as_secs_f64() * 1e3 / f64::from(runs)
+    (0..runs).for_each(run);
+    began.elapsed().as_secs_f64() * 1e3 / runs as f64
 }
 
 /// The second check: prints that were not made for this matcher, where they are at hand.
 fn real(matcher: &mut Matcher) {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
+    let usual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples");
+    let samples = env::args().skip(1).map(PathBuf::from).find(|argument| argument.is_dir()).unwrap_or(usual);
     println!("\nPrints from elsewhere");
     sfinge(matcher, &samples.join("fp_sfinge"));
     card(matcher, &samples.join("fp_tpcard_pairs"));
@@ -252,7 +260,8 @@ fn real(matcher: &mut Matcher) {
 
 /// Five different fingers.
 fn sfinge(matcher: &mut Matcher, folder: &Path) {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path()).collect();
     files.retain(|file| file.extension().is_some_and(|kind| kind == "pgm"));
     files.sort();
     if files.is_empty() {
@@ -288,7 +297,8 @@ fn card(matcher: &mut Matcher, folder: &Path) {
     };
     let mut score = |rolled: &Template, plain: &Template| matcher.probe(rolled).score(plain).unwrap_or(0);
     let same: Vec<u32> = (0..10).map(|finger| score(&rolled[finger], &plain[shown_on(finger)])).collect();
-    let others = (0..10).flat_map(|finger| (0..4).filter(move |shown| *shown != shown_on(finger)).map(move |s| (finger, s)));
+    let others =
+        (0..10).flat_map(|finger| (0..4).filter(move |shown| *shown != shown_on(finger)).map(move |s| (finger, s)));
     let other = others.map(|(finger, shown)| score(&rolled[finger], &plain[shown])).max().unwrap_or(0);
     println!("  a real card, rolled against plain, by finger: {same:?}, sum {}", same.iter().sum::<u32>());
     println!("  its other fingers: at most {other}; ten fingers' threshold {}", threshold(10));

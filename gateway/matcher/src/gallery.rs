@@ -171,7 +171,9 @@ impl Gallery {
         let mut files = BTreeMap::new();
         for entry in self.entries()? {
             // A name that isn't UTF-8 isn't ours; a file that is gone by now needs no stamp.
-            let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(SUFFIX)).map(str::to_owned) else { continue };
+            let Some(name) = entry.file_name().to_str().filter(|name| name.ends_with(SUFFIX)).map(str::to_owned) else {
+                continue;
+            };
             let Ok(metadata) = entry.metadata() else { continue };
             files.insert(name, (metadata.len(), metadata.modified().ok(), file_number(&metadata)));
         }

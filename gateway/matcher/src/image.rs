@@ -59,7 +59,9 @@ pub enum ImageError {
     #[error("the picture is damaged or cut short: send it again")]
     Damaged,
     /// A side is out of bounds.
-    #[error("the picture has {width} x {height} pixels: sides must be from {SIDE_MIN_PX} to {SIDE_MAX_PX}, one finger a picture")]
+    #[error(
+        "the picture has {width} x {height} pixels: sides must be from {SIDE_MIN_PX} to {SIDE_MAX_PX}, one finger a picture"
+    )]
     Size {
         /// Width in pixels.
         width: u32,

@@ -270,7 +270,8 @@ impl Pool {
             return Err(Unavailable::Busy);
         }
         idle.waiting += 1;
-        let mut idle = self.returned.wait_while(idle, |idle| idle.seats.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        let mut idle =
+            self.returned.wait_while(idle, |idle| idle.seats.is_empty()).unwrap_or_else(PoisonError::into_inner);
         idle.waiting -= 1;
         // The oldest first, so that a second try meets another worker if there is one.
         let process = idle.seats.pop_front().flatten();

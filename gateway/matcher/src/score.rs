@@ -21,7 +21,7 @@ pub const CANDIDATES_MAX: usize = 20;
 
 /// What the score of so many fingers must reach for a candidate; from FINGERS_PLACEHOLDER.
 pub fn threshold(fingers: u8) -> u32 {
-    const THRESHOLDS: [u32; 10] = [30, 40, 48, 56, 64, 72, 80, 88, 96, 104];
+    const THRESHOLDS: [u32; 10] = [60, 80, 96, 112, 127, 142, 157, 172, 186, 200];
     let last = THRESHOLDS.len() - 1;
     THRESHOLDS[usize::from(fingers.max(1) - 1).min(last)]
 }
@@ -142,8 +142,12 @@ pub fn nothing_to_search(poor: &[(Position, Poor)]) -> Reason {
 /// What a search on these usable prints means. A candidate stands, however poor the other prints were. "No match" is only said
 /// of enough fingers, compared with everybody in a gallery that isn't empty.
 pub fn decide(usable: &[FingerPrint], searched: &Searched) -> Decision {
-    let candidates: Vec<Reference> =
-        searched.ranked.iter().filter(|ranked| ranked.fused.is_candidate()).map(|ranked| ranked.reference.clone()).collect();
+    let candidates: Vec<Reference> = searched
+        .ranked
+        .iter()
+        .filter(|ranked| ranked.fused.is_candidate())
+        .map(|ranked| ranked.reference.clone())
+        .collect();
     if !candidates.is_empty() {
         return Decision::Candidate(candidates);
     }

@@ -36,7 +36,12 @@ fn fingers(probe: &[FingerPrint]) -> Vec<(Position, Vec<&Template>)> {
 }
 
 /// Each person's best score for one finger; `None` where there is nothing to compare.
-fn best_of_finger(matcher: &mut Matcher, position: Position, probes: &[&Template], people: &[Person]) -> Vec<Option<u32>> {
+fn best_of_finger(
+    matcher: &mut Matcher,
+    position: Position,
+    probes: &[&Template],
+    people: &[Person],
+) -> Vec<Option<u32>> {
     let mut best = vec![None; people.len()];
     for template in probes {
         let mut probe = matcher.probe(template);

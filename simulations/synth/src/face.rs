@@ -78,9 +78,11 @@ impl Head {
             ellipse(picture, MIDDLE + side * self.wide, CENTRE, 18.0, 34.0, self.skin);
         }
         ellipse(picture, MIDDLE, CENTRE + 10.0, self.wide, self.high, self.skin);
-        // The hair over the forehead.
-        let fringe = CENTRE - self.high * self.hair_line;
-        arc(picture, self.wide * 0.8, |x| fringe - 30.0 + 50.0 * x * x, 18.0, self.hair);
+        // The hair over the forehead, in strokes from the top down.
+        for stroke in 0..12_u8 {
+            let height = CENTRE - self.high * (1.0 - (1.0 - self.hair_line) * f32::from(stroke) / 11.0);
+            arc(picture, self.wide * 0.8, |x| height - 10.0 + 60.0 * x * x, 12.0, self.hair);
+        }
     }
 
     fn eyes(&self, picture: &mut GrayImage) {
@@ -124,7 +126,9 @@ fn ring(picture: &mut GrayImage, x: f32, y: f32, radius: f32, gray: u8) {
 }
 
 fn ellipse(picture: &mut GrayImage, x: f32, y: f32, wide: f32, high: f32, gray: u8) {
-    let reach = |middle: f32, size: f32, end: u32| (middle - size).max(0.0) as u32..((middle + size + 1.0).max(0.0) as u32).min(end);
+    let reach = |middle: f32, size: f32, end: u32| {
+        (middle - size).max(0.0) as u32..((middle + size + 1.0).max(0.0) as u32).min(end)
+    };
     for row in reach(y, high, FACE_HEIGHT_PX) {
         for column in reach(x, wide, FACE_WIDTH_PX) {
             let (across, down) = ((column as f32 - x) / wide, (row as f32 - y) / high);

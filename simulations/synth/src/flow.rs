@@ -1,8 +1,9 @@
 //! Where ridges run: the orientation field of a finger, from its singular points.
 //!
 //! The model is Sherlock and Monro's: a core turns the ridges around it by half a turn, a delta by half a turn the other way,
-//! and each place sums them up. As Vizcaya and Gerhardt found, the turn isn't even in life, so each point bends its own turn a
-//! little. A fingertip's bow over the core is added on top; it has no singular point of its own.
+//! and each place sums them up. As Vizcaya and Gerhardt found, the turn isn't even in life: inside a loop ridges run almost side
+//! by side, and turn hard over its top. So each point bends its own turn. A fingertip's bow over the core is added on top; it has
+//! no singular point of its own.
 
 use std::f32::consts::{FRAC_PI_2, PI};
 
@@ -29,7 +30,7 @@ struct Point {
     y: f32,
     /// +1 for a core, -1 for a delta.
     turn: f32,
-    /// How uneven the turn is: sine and cosine of one and two times round.
+    /// How uneven the turn is: cosine and sine of one and two times round.
     bend: [f32; 4],
 }
 
@@ -63,25 +64,12 @@ impl Pattern {
 
 impl Flow {
     pub(crate) fn draw(dice: &mut Dice, pattern: Pattern) -> Self {
+        let places = places(dice, pattern);
         let mut near = |middle: f32, spread: f32| middle + spread * dice.range(-1.0, 1.0);
-        let middle = near(0.0, 10.0);
-        let (side, low) = (near(88.0, 16.0), near(-100.0, 14.0));
-        let points = match pattern {
-            Pattern::Arch => vec![],
-            Pattern::TentedArch => vec![(middle, near(10.0, 14.0), 1.0), (middle + near(0.0, 5.0), near(-72.0, 14.0), -1.0)],
-            Pattern::LeftLoop => vec![(middle, near(28.0, 14.0), 1.0), (middle + side, low, -1.0)],
-            Pattern::RightLoop => vec![(middle, near(28.0, 14.0), 1.0), (middle - side, low, -1.0)],
-            Pattern::Whorl => vec![
-                (middle, near(40.0, 12.0), 1.0),
-                (middle + near(0.0, 9.0), near(2.0, 16.0), 1.0),
-                (middle + side, low, -1.0),
-                (middle - near(88.0, 16.0), near(-100.0, 14.0), -1.0),
-            ],
-        };
-        let rise = if pattern == Pattern::Arch { near(1.1, 0.3) } else { 0.0 };
-        let (width, bow, bow_from) = (near(150.0, 15.0), near(0.75, 0.12), near(10.0, 20.0));
-        let bend = |dice: &mut Dice| [0.12, 0.12, 0.08, 0.08].map(|size| size * dice.bell());
-        let points = points.into_iter().map(|(x, y, turn)| Point { x, y, turn, bend: bend(dice) }).collect();
+        let rise = if pattern == Pattern::Arch { near(1.1, 0.4) } else { 0.0 };
+        let (middle, width) = (near(0.0, 14.0), near(150.0, 30.0));
+        let (bow, bow_from) = (near(0.7, 0.25), near(10.0, 40.0));
+        let points = places.iter().map(|place| Point::draw(dice, *place, &places)).collect();
         Self { points, rise, middle, width, bow, bow_from }
     }
 
@@ -105,12 +93,43 @@ impl Flow {
     }
 }
 
+/// Where a pattern's singular points lie, and which way each turns.
+fn places(dice: &mut Dice, pattern: Pattern) -> Vec<[f32; 3]> {
+    let mut near = |middle: f32, spread: f32| middle + spread * dice.range(-1.0, 1.0);
+    let middle = near(0.0, 16.0);
+    let (left, right) =
+        ([middle - near(90.0, 26.0), near(-95.0, 32.0)], [middle + near(90.0, 26.0), near(-95.0, 32.0)]);
+    let core = [middle, near(28.0, 24.0), 1.0];
+    match pattern {
+        Pattern::Arch => vec![],
+        Pattern::TentedArch => vec![core, [middle + near(0.0, 8.0), near(-60.0, 20.0), -1.0]],
+        Pattern::LeftLoop => vec![core, [right[0], right[1], -1.0]],
+        Pattern::RightLoop => vec![core, [left[0], left[1], -1.0]],
+        Pattern::Whorl => {
+            let lower = [middle + near(0.0, 16.0), core[1] - near(40.0, 24.0), 1.0];
+            vec![core, lower, [right[0], right[1], -1.0], [left[0], left[1], -1.0]]
+        }
+    }
+}
+
 impl Point {
+    fn draw(dice: &mut Dice, [x, y, turn]: [f32; 3], all: &[[f32; 3]]) -> Self {
+        let others = all.iter().filter(|other| **other != [x, y, turn]);
+        // A loop opens where the ridges run straight out of its core.
+        let opening: f32 = others.map(|[ox, oy, turn]| turn * (y - oy).atan2(x - ox)).sum();
+        let side_by_side = if turn > 0.0 { dice.range(0.25, 0.55) } else { 0.0 };
+        let mut bend = [0.14, 0.14, 0.1, 0.1].map(|size| size * dice.bell());
+        bend[0] += side_by_side * opening.sin();
+        bend[1] -= side_by_side * opening.cos();
+        Self { x, y, turn, bend }
+    }
+
     fn angle(&self, x: f32, y: f32) -> f32 {
-        let around = (y - self.y).atan2(x - self.x);
-        let (sin, cos) = around.sin_cos();
+        let (right, up) = (x - self.x, y - self.y);
+        let distance = right.hypot(up).max(1e-3);
+        let (cos, sin) = (right / distance, up / distance);
         let [a, b, c, d] = self.bend;
-        self.turn * around + a * sin + b * cos + c * 2.0 * sin * cos + d * (cos * cos - sin * sin)
+        self.turn * up.atan2(right) + a * cos + b * sin + c * (cos * cos - sin * sin) + d * 2.0 * sin * cos
     }
 }
 

@@ -45,6 +45,8 @@ struct Habits {
     /// How uneven the pressure is, and how ragged the edges of ridges are.
     unevenness: f32,
     raggedness: f32,
+    /// How coarse the raggedness is, in pixels.
+    grit: usize,
     /// Cracks and scratches.
     cracks: [usize; 2],
     /// The gray of a ridge.
@@ -55,12 +57,13 @@ struct Habits {
 
 const GOOD: Habits = Habits {
     turn: 0.17,
-    shift: 13.0,
-    stretch: 1.5,
-    contact: ([124.0, 142.0], [168.0, 196.0]),
-    pressure: [-0.22, 0.22],
-    unevenness: 0.12,
-    raggedness: 0.22,
+    shift: 16.0,
+    stretch: 3.4,
+    contact: ([110.0, 140.0], [145.0, 190.0]),
+    pressure: [-0.25, 0.25],
+    unevenness: 0.16,
+    raggedness: 0.34,
+    grit: 3,
     cracks: [0, 2],
     ridge: [40.0, 80.0],
     slide: [0.0, 0.0],
@@ -68,12 +71,13 @@ const GOOD: Habits = Habits {
 
 const WORN: Habits = Habits {
     turn: 0.24,
-    shift: 18.0,
-    stretch: 2.0,
+    shift: 20.0,
+    stretch: 3.6,
     contact: ([100.0, 125.0], [135.0, 170.0]),
     pressure: [-0.6, -0.3],
     unevenness: 0.35,
     raggedness: 0.5,
+    grit: 3,
     cracks: [4, 9],
     ridge: [80.0, 125.0],
     slide: [0.0, 0.0],
@@ -87,6 +91,7 @@ const SMUDGED: Habits = Habits {
     pressure: [0.2, 0.5],
     unevenness: 0.5,
     raggedness: 0.7,
+    grit: 7,
     cracks: [2, 5],
     ridge: [70.0, 110.0],
     slide: [26.0, 36.0],
@@ -121,16 +126,18 @@ impl Master {
     /// Heights to grays.
     fn expose(&self, index: u32, touch: &Touch, skin: &Skin, height: &Plane) -> GrayImage {
         let mut grain = self.dice(index, "grain");
-        let contact = |x: usize, y: usize| touch.contact(x, y) + 0.10 * skin.edge.at(x, y);
+        let contact =
+            |x: usize, y: usize| touch.contact(x, y) + 0.08 * skin.pressure.at(x, y) + 0.06 * skin.edge.at(x, y);
         let gray = |index: usize| {
             let (x, y) = (index % WIDTH, index / WIDTH);
             // Eight steps of grain are enough to look at, and pack well.
             let grain = (grain.next() >> 61) as f32 - 3.5;
-            let touching = smooth(contact(x, y) * 5.0);
+            let touching = smooth(contact(x, y) * 3.0);
             if touching == 0.0 {
                 return (BACKGROUND + grain / 2.0) as u8;
             }
-            let ink = smooth(0.5 + 0.75 * height.values[index]) * touching;
+            // Ridges get thin and pale towards the edge.
+            let ink = smooth(0.75 * (height.values[index] + touching) - 0.25) * touching;
             (BACKGROUND + (touch.ridge - BACKGROUND) * ink + grain * 2.5).clamp(0.0, 255.0) as u8
         };
         let pixels = (0..WIDTH * HEIGHT).map(gray).collect();
@@ -201,7 +208,7 @@ impl Touch {
         let step = |step: usize| step as f32 / (SLIDE_STEPS - 1) as f32 - 0.5;
         let at = |along: f32| ridges.between(x + along * self.slide[0], y + along * self.slide[1]);
         let sum: f32 = (0..SLIDE_STEPS).filter_map(|n| at(step(n))).sum();
-        at(0.0).map(|_| 0.6 * sum / SLIDE_STEPS as f32)
+        at(0.0).map(|_| 0.3 * sum / SLIDE_STEPS as f32)
     }
 
     /// How far inside the contact a pixel is: 0 on its edge, 1 in its middle.
@@ -221,7 +228,7 @@ impl Skin {
             stretch: habits.stretch,
             pressure: noise("pressure", 36),
             edge: noise("edge", 12),
-            rough: noise("rough", 3),
+            rough: noise("rough", habits.grit),
             unevenness: habits.unevenness,
             raggedness: habits.raggedness,
         }
@@ -244,7 +251,9 @@ fn crack(height: &mut Plane, dice: &mut Dice, habits: &Habits) {
 }
 
 fn hollow(height: &mut Plane, x: f32, y: f32, radius: f32) {
-    let reach = |middle: f32, end: usize| (middle - radius).max(0.0) as usize..((middle + radius + 1.0).max(0.0) as usize).min(end);
+    let reach = |middle: f32, end: usize| {
+        (middle - radius).max(0.0) as usize..((middle + radius + 1.0).max(0.0) as usize).min(end)
+    };
     for row in reach(y, HEIGHT) {
         for column in reach(x, WIDTH) {
             if (column as f32 - x).hypot(row as f32 - y) <= radius {

@@ -56,7 +56,7 @@ pub(crate) fn grow(dice: &mut Dice, flow: &Flow) -> Plane {
 /// Which filter each place of half size is under.
 fn filters(dice: &mut Dice, flow: &Flow) -> Vec<usize> {
     let (width, height) = (WIDTH / 2, HEIGHT / 2);
-    let period = dice.range(8.5, 9.6);
+    let period = dice.range(8.3, 9.7);
     let variation = Plane::noise(dice, width, height, 32);
     let wobble = Plane::noise(dice, width, height, 28);
     let filter = |index: usize| {
@@ -64,8 +64,8 @@ fn filters(dice: &mut Dice, flow: &Flow) -> Vec<usize> {
         let right = 2.0 * x as f32 - WIDTH as f32 / 2.0;
         let up = HEIGHT as f32 / 2.0 - 2.0 * y as f32;
         // Ridges are further apart towards the joint.
-        let period = period * (1.0 + 0.035 * variation.values[index] - up / 3500.0);
-        filter_of(flow.angle(right, up) + 0.05 * wobble.values[index], period)
+        let period = period * (1.0 + 0.05 * variation.values[index] - up / 3500.0);
+        filter_of(flow.angle(right, up) + 0.10 * wobble.values[index], period)
     };
     (0..width * height).map(filter).collect()
 }
@@ -141,4 +141,67 @@ fn kernel(radius: usize, stride: usize, angle: f32, period: f32) -> Vec<f32> {
     wave.iter_mut().zip(&hill).for_each(|(wave, hill)| *wave -= mean * hill);
     let size: f32 = wave.iter().map(|weight| weight.abs()).sum();
     wave.iter().map(|weight| weight / size).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Pattern;
+
+    fn ridges(seed: u64) -> Plane {
+        let pattern = [Pattern::Arch, Pattern::LeftLoop, Pattern::Whorl][(seed % 3) as usize];
+        let flow = Flow::draw(&mut Dice::keyed(&[seed, 1]), pattern);
+        grow(&mut Dice::keyed(&[seed, 2]), &flow)
+    }
+
+    /// The ridge period in a square: ridges at any angle cross a row and a column together as often as their period says.
+    fn period(ridges: &Plane, left: usize, top: usize, side: usize) -> f32 {
+        let changes = |step: &dyn Fn(usize, usize) -> (usize, usize)| {
+            let pairs = (0..side).flat_map(|a| (0..side - 1).map(move |b| (step(a, b), step(a, b + 1))));
+            let positive = |(x, y): (usize, usize)| ridges.at(left + x, top + y) > 0.0;
+            let count = pairs.filter(|(one, other)| positive(*one) != positive(*other)).count();
+            count as f32 / (side * (side - 1)) as f32
+        };
+        let (across, down) = (changes(&|row, column| (column, row)), changes(&|column, row| (column, row)));
+        2.0 / across.hypot(down)
+    }
+
+    #[test]
+    fn ridges_are_eight_to_ten_pixels_apart() {
+        for seed in 0..6 {
+            let ridges = ridges(seed);
+            let squares = (60..420).step_by(36).flat_map(|top| (50..300).step_by(36).map(move |left| (left, top)));
+            let mut periods: Vec<f32> = squares.map(|(left, top)| period(&ridges, left, top, 30)).collect();
+            periods.sort_by(f32::total_cmp);
+            let (low, middle, high) = (periods[3], periods[periods.len() / 2], periods[periods.len() - 4]);
+            assert!((8.0..10.0).contains(&middle), "seed {seed}: {middle}");
+            assert!(low > 6.0 && high < 12.5, "seed {seed}: {low} to {high}");
+        }
+    }
+
+    #[test]
+    fn growth_ends_in_ridges_and_valleys_and_little_between() {
+        let ridges = ridges(1);
+        let inside = || (60..420).flat_map(|y| (50..310).map(move |x| (x, y)));
+        let clear = inside().filter(|(x, y)| ridges.at(*x, *y).abs() > 0.5).count();
+        let raised = inside().filter(|(x, y)| ridges.at(*x, *y) > 0.0).count();
+        let share = |count: usize| count as f32 / inside().count() as f32;
+        assert!(share(clear) > 0.6, "{}", share(clear));
+        assert!((0.45..0.55).contains(&share(raised)), "{}", share(raised));
+    }
+
+    #[test]
+    fn a_kernel_knows_its_own_ridges_and_no_gray() {
+        let (radius, period) = (9, 9.0);
+        let stride = 20;
+        let answer = |angle: f32, wave: &dyn Fn(f32, f32) -> f32| -> f32 {
+            let place = |index: usize| ((index % stride) as f32 - 9.0, 9.0 - (index / stride) as f32);
+            let kernel = kernel(radius, stride, angle, period);
+            kernel.iter().enumerate().map(|(index, weight)| weight * wave(place(index).0, place(index).1)).sum()
+        };
+        assert!(answer(0.7, &|_, _| 1.0).abs() < 1e-4);
+        let along = |angle: f32| move |x: f32, y: f32| (TAU * (angle.cos() * y - angle.sin() * x) / period).cos();
+        assert!(answer(0.7, &along(0.7)) > 0.7);
+        assert!(answer(0.7, &along(0.7 + PI / 2.0)).abs() < 0.1);
+    }
 }

@@ -4,7 +4,7 @@ use std::{ffi::OsString, io::Cursor, thread};
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use matcher::{
-    Decision, ExtractError, ImageError, Limits, LoadError, Person, Poor, Pool, Reason, Reference, SearchError,
+    Decision, ExtractError, ImageError, Limits, LoadError, Person, Pool, Poor, Reason, Reference, SearchError,
     gallery::PEOPLE_MAX, person::PRINTS_MAX, pool::StartError, pool::Unavailable, template::MINUTIAE_MIN,
 };
 
@@ -31,7 +31,9 @@ fn names(decision: Decision) -> Vec<String> {
 
 fn png(width: u32, height: u32, level: u8) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    DynamicImage::from(GrayImage::from_pixel(width, height, Luma([level]))).write_to(&mut bytes, ImageFormat::Png).unwrap();
+    DynamicImage::from(GrayImage::from_pixel(width, height, Luma([level])))
+        .write_to(&mut bytes, ImageFormat::Png)
+        .unwrap();
     bytes.into_inner()
 }
 

@@ -26,9 +26,15 @@ pub(crate) enum Fault {
 /// The command of a sound worker.
 pub(crate) fn sound() -> Vec<OsString> {
     let exe = env::current_exe().unwrap();
-    [exe.as_os_str(), "workers::sound_worker".as_ref(), "--exact".as_ref(), "--ignored".as_ref(), "--nocapture".as_ref()]
-        .map(OsString::from)
-        .to_vec()
+    [
+        exe.as_os_str(),
+        "workers::sound_worker".as_ref(),
+        "--exact".as_ref(),
+        "--ignored".as_ref(),
+        "--nocapture".as_ref(),
+    ]
+    .map(OsString::from)
+    .to_vec()
 }
 
 /// The command of a worker whose first `times` processes fail in the middle of a picture.
@@ -39,8 +45,7 @@ pub(crate) fn faulty(folder: &Path, fault: Fault, times: usize) -> Vec<OsString>
         Fault::Dies => "dies",
         Fault::Hangs => "hangs",
     };
-    let mut command =
-        vec!["env".into(), assign(FAULT_FOLDER, folder.to_str().unwrap()), assign(FAULT, kind)];
+    let mut command = vec!["env".into(), assign(FAULT_FOLDER, folder.to_str().unwrap()), assign(FAULT, kind)];
     command.extend(sound());
     command
 }
