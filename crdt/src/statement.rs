@@ -231,6 +231,15 @@ pub struct VerdictContent {
     pub basis: Vec<Shows>,
 }
 
+impl VerdictContent {
+    /// It can't be said, and why.
+    #[must_use]
+    pub fn inconclusive(reason: impl Into<String>) -> Self {
+        let (candidates, basis) = (Vec::new(), Vec::new());
+        Self { value: VerdictValue::Inconclusive, reason: Some(reason.into()), candidates, basis }
+    }
+}
+
 /// An examiner's word on a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Review {

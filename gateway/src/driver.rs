@@ -46,10 +46,22 @@ pub type Closer = Box<dyn FnOnce(&CloseReason) + Send>;
 type Call = Box<dyn FnOnce(&mut Engine, u64) + Send>;
 
 enum Command {
-    LinkUp { link: LinkId, device: DeviceId, initiator: bool, class: LinkClass, frames: mpsc::Sender<Vec<u8>>, close: Closer },
-    Frame { link: LinkId, bytes: Vec<u8> },
+    LinkUp {
+        link: LinkId,
+        device: DeviceId,
+        initiator: bool,
+        class: LinkClass,
+        frames: mpsc::Sender<Vec<u8>>,
+        close: Closer,
+    },
+    Frame {
+        link: LinkId,
+        bytes: Vec<u8>,
+    },
     Drained,
-    LinkDown { link: LinkId },
+    LinkDown {
+        link: LinkId,
+    },
     Gateway(bool),
     Call(Call),
     Stop,
@@ -77,9 +89,12 @@ impl Driver {
     /// certificate needn't be valid at this moment.
     pub fn start(dir: &std::path::Path, identity: Identity, membership: Membership) -> Result<Self, DriverError> {
         let (durable_tx, durable) = watch::channel(Ticket::default());
-        let store = RedbStore::open(dir, Box::new(move |ticket| {
-            durable_tx.send_replace(ticket);
-        }))?;
+        let store = RedbStore::open(
+            dir,
+            Box::new(move |ticket| {
+                durable_tx.send_replace(ticket);
+            }),
+        )?;
         let now_ms = now_ms();
         let mut engine = Engine::new(now_ms, Replica::open(store, identity, membership)?)?;
         // Without a valid certificate a device says nothing; it still takes in what others say.

@@ -11,6 +11,7 @@
 //! log. [`uplink`] and [`intake`] decide and are pure; the rest carries out and needs the feature `shell`.
 
 pub mod intake;
+pub mod screen;
 pub mod uplink;
 
 #[cfg(feature = "shell")]

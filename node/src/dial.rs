@@ -394,7 +394,10 @@ mod tests {
     #[test]
     fn a_configured_address_is_dialled_at_once_and_after_each_failure_later() {
         let mut dialer = Dialer::new(LOW, 7);
-        assert_eq!(found(&mut dialer, 0, 80, None, Source::Static), [Output::Dial { address: address(80), device: None }]);
+        assert_eq!(
+            found(&mut dialer, 0, 80, None, Source::Static),
+            [Output::Dial { address: address(80), device: None }]
+        );
         let (mut now_ms, mut waits) = (0, Vec::new());
         for _ in 0..9 {
             dialer.handle(now_ms, Input::Failed { address: address(80) });
@@ -451,7 +454,8 @@ mod tests {
         let mut dialer = Dialer::new([0; 32], 1);
         let key = |n: u8| [n + 1; 32];
         for n in 0..LINKS_MAX as u8 {
-            dialer.handle(0, Input::Up { link: n.into(), device: key(n), initiator: false, address: address(n.into()) });
+            dialer
+                .handle(0, Input::Up { link: n.into(), device: key(n), initiator: false, address: address(n.into()) });
         }
         assert_eq!(outputs(&mut dialer), []);
         dialer.handle(0, Input::Up { link: 99, device: key(99), initiator: false, address: address(99) });

@@ -102,12 +102,7 @@ pub fn join(home: &Home, text: &str) -> Result<(Manifest, Certificate), EnrolErr
     let group_keys: Vec<GroupKey> = decode(&plain, TEXT_BYTES_MAX).map_err(|_| EnrolError::Mistyped)?;
     let hubs = answer.hubs.into_iter().filter(|hub| hub.verify(&answer.manifest).is_ok()).collect();
     let (manifest, certificate) = (answer.manifest, answer.certificate);
-    home.join(&MembershipFile {
-        manifest: manifest.clone(),
-        certificate: certificate.clone(),
-        hubs,
-        group_keys,
-    })?;
+    home.join(&MembershipFile { manifest: manifest.clone(), certificate: certificate.clone(), hubs, group_keys })?;
     Ok((manifest, certificate))
 }
 
@@ -155,8 +150,7 @@ impl SiteFolder {
             .try_into()
             .map_err(|_| damaged("authority.key", "it isn't 32 bytes long".into()))?;
         let bytes = read_text(&dir.join("site"), SITE_HEADER)?;
-        let file: SiteFile =
-            decode(&bytes, 16 * TEXT_BYTES_MAX).map_err(|error| damaged("site", error.to_string()))?;
+        let file: SiteFile = decode(&bytes, 16 * TEXT_BYTES_MAX).map_err(|error| damaged("site", error.to_string()))?;
         Ok(Self { dir: dir.to_owned(), authority: authority(&seed), file })
     }
 

@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use crate::api::{App, Problem};
 
 /// The content type of the OpenMetrics text format.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
     let gateway = app.shared.is_gateway();

@@ -82,11 +82,8 @@ impl Device {
         let (own, seed) = (config.identity.device(), *config.identity.key.seed());
         warn_of_expiry(&config.identity, &shared);
         let driver = Driver::start(&config.store_dir, config.identity, config.membership)?;
-        let (mesh, events) = mesh::start(mesh::Config {
-            listen: config.listen.clone(),
-            mdns: config.mdns,
-            ..mesh::Config::new(seed)
-        })?;
+        let (mesh, events) =
+            mesh::start(mesh::Config { listen: config.listen.clone(), mdns: config.mdns, ..mesh::Config::new(seed) })?;
         let book = config.book.then_some(Book);
         let lan = Lan::new(driver.clone(), mesh.clone(), own, shared.clone(), book);
         let mut tasks = vec![tokio::spawn(lan.run(events, asked, config.peers))];
@@ -151,7 +148,10 @@ fn warn_of_expiry(identity: &Identity, shared: &Shared) {
     let note = match identity.certificate.valid_at(now_ms) {
         Err(error) => error.to_string(),
         Ok(()) if end_ms < now_ms + SOON_MS => {
-            format!("the certificate expires in {} days; ask the supervisor for a renewal", (end_ms - now_ms) / 86_400_000)
+            format!(
+                "the certificate expires in {} days; ask the supervisor for a renewal",
+                (end_ms - now_ms) / 86_400_000
+            )
         }
         Ok(()) => return,
     };

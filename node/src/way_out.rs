@@ -56,9 +56,10 @@ impl Runner {
         self.uplink.tick(now_ms());
         loop {
             self.carry_out().await;
-            let wake = self.uplink.wake_at().map_or(Duration::from_secs(60), |at| {
-                Duration::from_millis(at.saturating_sub(now_ms()).max(1))
-            });
+            let wake = self
+                .uplink
+                .wake_at()
+                .map_or(Duration::from_secs(60), |at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.event(event).await,

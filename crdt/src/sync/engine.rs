@@ -124,6 +124,12 @@ impl<S: Store> Engine<S> {
         stages(id, view, &self.knowledge, (own, self.holds(id, view)), now_ms)
     }
 
+    /// Captures that no hub has accepted and that are here whole: what a hub has to take care of after a start.
+    #[must_use]
+    pub fn whole_captures(&self) -> Vec<CaptureId> {
+        self.replica.open_captures().iter().filter(|id| self.swarm.is_whole(id)).copied().collect()
+    }
+
     /// One page of captures, newest first.
     pub fn captures(
         &self,

@@ -7,7 +7,7 @@
 //! Both libraries keep their tables in global variables. [`Matcher`] is the right to touch them: there is one per process,
 //! and every call borrows it mutably.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "calling C is unsafe; this is the only file that does")]
 
 use std::{
     ffi::{c_double, c_int, c_uchar, c_void},

@@ -28,7 +28,12 @@ pub(super) async fn run(
     let _ = events.send(Event::Down { link, reason }).await;
 }
 
-async fn write(link: u64, mut stream: SendStream, mut queue: mpsc::Receiver<Vec<u8>>, events: &mpsc::Sender<Event>) -> String {
+async fn write(
+    link: u64,
+    mut stream: SendStream,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    events: &mpsc::Sender<Event>,
+) -> String {
     while let Some(frame) = queue.recv().await {
         if frame.len() > FRAME_BYTES_MAX {
             return format!("this device was asked to send a frame of {} bytes", frame.len());

@@ -119,8 +119,7 @@ pub fn listen(seed: &[u8; 32], address: SocketAddr) -> Result<(Handle, mpsc::Rec
     let credentials = tls::Credentials::new(seed)?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(credentials.server()?));
     config.transport_config(Arc::new(transport())).migration(true);
-    let endpoint =
-        Endpoint::server(config, address).map_err(|error| EndpointError::Bind { address, error })?;
+    let endpoint = Endpoint::server(config, address).map_err(|error| EndpointError::Bind { address, error })?;
     let (handle, events) = start(endpoint, credentials, address);
     tokio::spawn(accept(handle.clone()));
     Ok((handle, events))
@@ -172,14 +171,14 @@ impl Handle {
 
     async fn try_connect(&self, address: &str, expect: Vec<DeviceKey>) -> Result<(), String> {
         let resolved = timeout(HANDSHAKE, lookup_host(address)).await.map_err(|_| "its name isn't resolved in time")?;
-        let resolved: Vec<SocketAddr> = resolved.map_err(|error| format!("its name isn't resolved: {error}"))?.collect();
+        let resolved: Vec<SocketAddr> =
+            resolved.map_err(|error| format!("its name isn't resolved: {error}"))?.collect();
         let fits = |remote: &&SocketAddr| remote.is_ipv4() == self.local.is_ipv4();
         let remote = *resolved.iter().find(fits).or(resolved.first()).ok_or("its name has no address")?;
         let crypto = self.credentials.client(expect).map_err(|error| error.to_string())?;
         let mut config = quinn::ClientConfig::new(Arc::new(crypto));
         config.transport_config(Arc::new(transport()));
-        let connecting =
-            self.endpoint.connect_with(config, remote, tls::NAME).map_err(|error| error.to_string())?;
+        let connecting = self.endpoint.connect_with(config, remote, tls::NAME).map_err(|error| error.to_string())?;
         let connection = timeout(HANDSHAKE, connecting).await.map_err(|_| "it doesn't answer")?;
         let connection = connection.map_err(|error| plain(&error))?;
         let stream = connection.open_bi().await.map_err(|error| plain(&error))?;

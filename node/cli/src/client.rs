@@ -145,8 +145,9 @@ pub(crate) fn resolve_capture(client: &Client, beginning: &str) -> Result<String
         [one] => Ok((*one).to_owned()),
         [] => Err(Failure::new(format!("no recent capture begins with `{beginning}`"))
             .hint("see `greenline list`, and give the id whole")),
-        _ => Err(Failure::new(format!("{} captures begin with `{beginning}`", found.len()))
-            .hint("give more of the id")),
+        _ => {
+            Err(Failure::new(format!("{} captures begin with `{beginning}`", found.len())).hint("give more of the id"))
+        }
     }
 }
 

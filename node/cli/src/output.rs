@@ -25,7 +25,7 @@ pub(crate) fn json(value: &Value) -> Result<(), Failure> {
 /// A table without lines, columns aligned, a header.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(header.map(str::to_uppercase));
     for row in rows {
         table.add_row(row);

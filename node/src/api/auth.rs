@@ -1,15 +1,30 @@
 //! Who may ask: only this machine, by a loopback name, with the owner's token or a session made with it.
 
+use std::sync::Arc;
+
 use axum::extract::{Form, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::App;
 use super::problem::Problem;
 
 const COOKIE: &str = "greenline";
+
+/// What the owner's programs show.
+#[derive(Clone)]
+pub(crate) struct Token(Arc<str>);
+
+impl Token {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    fn is(&self, shown: &str) -> bool {
+        equal(shown.trim(), &self.0)
+    }
+}
 
 /// Refuses requests that a web page elsewhere could have caused by pointing a name of its own at this machine.
 pub(crate) async fn only_loopback_names(request: Request, next: Next) -> Response {
@@ -24,7 +39,10 @@ pub(crate) async fn only_loopback_names(request: Request, next: Next) -> Respons
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        ),
     ];
     for (name, value) in fixed {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
@@ -33,17 +51,17 @@ pub(crate) async fn only_loopback_names(request: Request, next: Next) -> Respons
 }
 
 /// Refuses requests without the token or a session.
-pub(crate) async fn only_the_owner(State(app): State<App>, request: Request, next: Next) -> Response {
-    if is_owner(&app, request.headers()) { next.run(request).await } else { Problem::unauthorized().into_response() }
+pub(crate) async fn only_the_owner(State(token): State<Token>, request: Request, next: Next) -> Response {
+    if is_owner(&token, request.headers()) { next.run(request).await } else { Problem::unauthorized().into_response() }
 }
 
 /// Whether a request shows the token: as a bearer, or in the session's cookie.
-pub(crate) fn is_owner(app: &App, headers: &HeaderMap) -> bool {
+pub(crate) fn is_owner(token: &Token, headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let cookies = text(header::COOKIE).into_iter().flat_map(|value| value.split(';'));
     let cookie = cookies.filter_map(|pair| pair.trim().split_once('=')).find(|(name, _)| *name == COOKIE);
-    [bearer, cookie.map(|(_, value)| value)].into_iter().flatten().any(|shown| equal(shown.trim(), app.token()))
+    [bearer, cookie.map(|(_, value)| value)].into_iter().flatten().any(|shown| token.is(shown))
 }
 
 #[derive(Deserialize)]
@@ -52,11 +70,11 @@ pub(crate) struct SignIn {
 }
 
 /// Begins a session: the token goes into a cookie that scripts can't read and other sites can't send.
-pub(crate) async fn sign_in(State(app): State<App>, Form(form): Form<SignIn>) -> Response {
-    if !equal(form.token.trim(), app.token()) {
+pub(crate) async fn sign_in(State(token): State<Token>, Form(form): Form<SignIn>) -> Response {
+    if !token.is(&form.token) {
         return Redirect::to("/?wrong").into_response();
     }
-    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", app.token());
+    let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", token.0);
     let mut response = Redirect::to("/").into_response();
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

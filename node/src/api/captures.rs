@@ -75,10 +75,8 @@ pub(super) async fn review(
     }
     let content = ReviewContent { outcome: body.outcome, note: body.note.into() };
     let seed = super::record_captures::seed()?;
-    write(&app, move |engine, now_ms| {
-        engine.write(now_ms, |replica| replica.review_new(now_ms, seed, id, &content))
-    })
-    .await?;
+    write(&app, move |engine, now_ms| engine.write(now_ms, |replica| replica.review_new(now_ms, seed, id, &content)))
+        .await?;
     Ok((StatusCode::CREATED, Json(json!({"id": id.to_string(), "outcome": body.outcome}))))
 }
 
@@ -161,7 +159,9 @@ fn whole(engine: &mut Engine, now_ms: u64, id: CaptureId) -> Result<Option<Value
         .collect();
     let particulars = opened.map(|opened| {
         let fields = opened.inside.particulars.iter();
-        fields.map(|(name, value)| (name.clone(), Value::from(value.reveal().as_str()))).collect::<serde_json::Map<_, _>>()
+        fields
+            .map(|(name, value)| (name.clone(), Value::from(value.reveal().as_str())))
+            .collect::<serde_json::Map<_, _>>()
     });
     let mut whole = line(engine, id, &view, &stages)?;
     whole["delete_after_ms"] = origin.delete_after_ms.into();
@@ -227,9 +227,10 @@ fn verdict_json(engine: &Engine, verdict: &ReadVerdict, reviews: &[ReadReview]) 
 
 /// What a list shows of the verdicts.
 fn weightiest(verdicts: &[Value]) -> Value {
-    verdicts.first().map_or(Value::Null, |verdict| {
-        json!({"value": verdict["value"], "readable": verdict["readable"], "locked": verdict["locked"]})
-    })
+    verdicts.first().map_or(
+        Value::Null,
+        |verdict| json!({"value": verdict["value"], "readable": verdict["readable"], "locked": verdict["locked"]}),
+    )
 }
 
 fn reviews(engine: &Engine, id: CaptureId) -> Result<Vec<Value>, StoreError> {
@@ -261,6 +262,7 @@ fn cursor(cursor: Cursor) -> String {
 
 fn read_cursor(text: &str) -> Result<Cursor, Problem> {
     let parts = text.split_once('-');
-    let cursor = parts.and_then(|(time, id)| Some(Cursor { time: crdt::time::Hlc(time.parse().ok()?), capture: id.parse().ok()? }));
+    let cursor = parts
+        .and_then(|(time, id)| Some(Cursor { time: crdt::time::Hlc(time.parse().ok()?), capture: id.parse().ok()? }));
     cursor.ok_or_else(|| Problem::bad_request("this isn't a cursor", "use the `next` of the page before"))
 }

@@ -13,7 +13,7 @@ mod status;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 
 use crate::metrics;
 use crate::shared::Shared;
-pub(crate) use auth::{is_owner, only_loopback_names, only_the_owner};
+pub(crate) use auth::{Token, only_loopback_names, only_the_owner};
 pub(crate) use problem::Problem;
 
 /// Longest request: a full set of images.
@@ -35,16 +35,18 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) struct App {
     pub(crate) driver: Driver,
     pub(crate) shared: Arc<Shared>,
-    token: Arc<str>,
+    token: Token,
 }
 
 impl App {
     pub(crate) fn new(driver: Driver, shared: Arc<Shared>, token: &str) -> Self {
-        Self { driver, shared, token: token.into() }
+        Self { driver, shared, token: Token::new(token) }
     }
+}
 
-    pub(crate) fn token(&self) -> &str {
-        &self.token
+impl FromRef<App> for Token {
+    fn from_ref(app: &App) -> Self {
+        app.token.clone()
     }
 }
 
@@ -105,7 +107,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/captures/{id}/reviews", post(captures::review))
         .route("/api/events", get(events::stream))
         .route("/metrics", get(metrics::metrics))
-        .layer(middleware::from_fn_with_state(app.clone(), only_the_owner));
+        .layer(middleware::from_fn_with_state(app.token.clone(), only_the_owner));
     Router::new()
         .route("/", get(page::page))
         .route("/style.css", get(page::style))

@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
-use super::{App, Problem, captures, is_owner, peers, status};
+use super::auth::is_owner;
+use super::{App, Problem, captures, peers, status};
 
 /// Captures shown.
 const LINES: usize = 25;
@@ -26,7 +27,7 @@ pub(super) async fn page(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    if !is_owner(&app, &headers) {
+    if !is_owner(&app.token, &headers) {
         return Ok(sign_in(query.as_deref() == Some("wrong")).into_response());
     }
     let shared = app.shared.clone();

@@ -58,7 +58,10 @@ async fn read(mut form: Multipart) -> Result<CaptureDraft, Problem> {
                 let shows = shows(&name)?;
                 check_image(&name, &bytes)?;
                 if draft.images.len() == IMAGES_MAX {
-                    return Err(Problem::bad_request(format!("a capture has at most {IMAGES_MAX} images"), "leave some out"));
+                    return Err(Problem::bad_request(
+                        format!("a capture has at most {IMAGES_MAX} images"),
+                        "leave some out",
+                    ));
                 }
                 draft.images.push(Image { shows, bytes: bytes.to_vec().into() });
             }

@@ -50,9 +50,9 @@ pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {
             "from_seq": from,
         })
     });
-    let refused = engine.refused().map(|(device, count)| {
-        json!({"device": device.to_string(), "alias": alias(engine, device), "count": count})
-    });
+    let refused = engine
+        .refused()
+        .map(|(device, count)| json!({"device": device.to_string(), "alias": alias(engine, device), "count": count}));
     json!({
         "device": {"id": certificate.device.to_string(), "alias": certificate.alias, "roles": certificate.roles.names(),
                    "not_after_ms": certificate.not_after_ms},

@@ -67,10 +67,8 @@ pub(crate) fn run(args: CaptureArgs) -> Result<(), Failure> {
         PriorityArg::Routine => "routine",
         PriorityArg::Urgent => "urgent",
     };
-    let mut form = Form::new()
-        .text("purpose", &args.purpose)
-        .text("priority", priority)
-        .text("particulars", &particulars);
+    let mut form =
+        Form::new().text("purpose", &args.purpose).text("priority", priority).text("particulars", &particulars);
     for (name, bytes) in &images {
         form = form.part(name, Part::bytes(bytes).file_name(name));
     }

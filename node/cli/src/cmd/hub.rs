@@ -150,14 +150,19 @@ async fn serve(args: HubRunArgs) -> Result<(), Failure> {
     let hub = Hub::start(HubConfig { listen: args.listen, sites, screener: builtin.clone(), workers })
         .await
         .map_err(Failure::new)?;
+    let hub = Arc::new(hub);
     let listening = hub.listening();
-    let server = node::hub_api::serve(args.api, home.token()?, Arc::new(hub)).await.map_err(Failure::new)?;
+    let server = node::hub_api::serve(args.api, &home.token()?, hub.clone()).await.map_err(Failure::new)?;
     let url = format!("http://{}", server.addr());
     home.announce(&url)?;
     output::say(format!("ready: api {url}, listening {listening}"))?;
-    asked_to_stop().await;
+    tokio::select! {
+        () = asked_to_stop() => {}
+        () = hub.stopped() => tracing::error!("the engine of a site has stopped"),
+    }
     home.withdraw();
     server.stop().await;
+    hub.shut_down().await;
     Ok(())
 }
 

@@ -63,11 +63,8 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
 }
 
 fn new(args: NewArgs) -> Result<(), Failure> {
-    let policy = Policy {
-        purposes: args.purposes,
-        retention_days: args.retention_days,
-        origin_reads: !args.write_only,
-    };
+    let policy =
+        Policy { purposes: args.purposes, retention_days: args.retention_days, origin_reads: !args.write_only };
     let folder = SiteFolder::found(&args.folder, &args.name, policy)?;
     let site = folder.manifest().site();
     if args.json {
@@ -90,8 +87,9 @@ fn roster(args: &RosterArgs) -> Result<(), Failure> {
     if args.json {
         return output::json(&json!({"site": folder.manifest().site().to_string(), "devices": lines}));
     }
-    let rows = folder.roster().iter().map(|c| {
-        [c.alias.clone(), c.roles.names().join(", "), c.device.short(), output::time(Some(c.not_after_ms))]
-    });
+    let rows = folder
+        .roster()
+        .iter()
+        .map(|c| [c.alias.clone(), c.roles.names().join(", "), c.device.short(), output::time(Some(c.not_after_ms))]);
     output::say(output::table(["alias", "roles", "device", "valid until"], rows))
 }

@@ -32,18 +32,28 @@ impl Relay {
         let (up_near, up_far, up_open, up_stop, up_gateway) =
             (near.clone(), far.clone(), open.clone(), stop.clone(), gateway.clone());
         std::thread::spawn(move || {
-            relay(&up_stop, &up_open, |buffer| {
-                let (len, from) = up_near.recv_from(buffer)?;
-                *up_gateway.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
-                Ok(len)
-            }, |datagram| up_far.send(datagram).map(|_| ()));
+            relay(
+                &up_stop,
+                &up_open,
+                |buffer| {
+                    let (len, from) = up_near.recv_from(buffer)?;
+                    *up_gateway.lock().unwrap_or_else(PoisonError::into_inner) = Some(from);
+                    Ok(len)
+                },
+                |datagram| up_far.send(datagram).map(|_| ()),
+            );
         });
         let (down_open, down_stop) = (open.clone(), stop.clone());
         std::thread::spawn(move || {
-            relay(&down_stop, &down_open, |buffer| far.recv(buffer), |datagram| {
-                let to = *gateway.lock().unwrap_or_else(PoisonError::into_inner);
-                to.map_or(Ok(()), |to| near.send_to(datagram, to).map(|_| ()))
-            });
+            relay(
+                &down_stop,
+                &down_open,
+                |buffer| far.recv(buffer),
+                |datagram| {
+                    let to = *gateway.lock().unwrap_or_else(PoisonError::into_inner);
+                    to.map_or(Ok(()), |to| near.send_to(datagram, to).map(|_| ()))
+                },
+            );
         });
         Ok(Self { address, open, stop })
     }

@@ -15,7 +15,7 @@ use ureq::unversioned::multipart::{Form, Part};
 use super::people::{Person, fill_gallery};
 use super::process::Process;
 use super::relay::Relay;
-use super::report::{Expected, Outcome, Report};
+use super::report::{Outcome, Report};
 use super::story::Story;
 use super::wait_for;
 use crate::failure::Failure;
@@ -59,19 +59,27 @@ fn play_scenes(cast: &mut Cast, gallery: u32, seed: u64, story: &mut Story) -> R
 
     story.scene("2. Two groups, cut off from each other and from the Internet")?;
     let relay = cast.open_up()?;
-    story.tell(format!("in the north {}; in the south {} and the van; the mule is in the north", NORTH.join(", "), SOUTH.join(", ")))?;
+    story.tell(format!(
+        "in the north {}; in the south {} and the van; the mule is in the north",
+        NORTH.join(", "),
+        SOUTH.join(", ")
+    ))?;
     story.tell("the van looks for the hub, and finds no way out")?;
     let mut outcomes = Vec::new();
     for number in 0..OFFLINE {
         let origin = if number % 2 == 0 { NORTH[number / 2 % 3] } else { SOUTH[number / 2 % 2] };
         outcomes.push(cast.capture(origin, &people.pick(number), false)?);
     }
-    story.tell(format!("{OFFLINE} people captured: {} of them are in the gallery, one has smudged prints", people.known()))?;
+    story.tell(format!(
+        "{OFFLINE} people captured: {} of them are in the gallery, one has smudged prints",
+        people.known()
+    ))?;
 
     story.scene("3. The mule carries")?;
-    let (north, south): (Vec<_>, Vec<_>) = outcomes.iter().map(|o| o.id.clone()).partition(|id| {
-        outcomes.iter().any(|o| o.id == *id && NORTH.contains(&o.origin.as_str()))
-    });
+    let (north, south): (Vec<_>, Vec<_>) = outcomes
+        .iter()
+        .map(|o| o.id.clone())
+        .partition(|id| outcomes.iter().any(|o| o.id == *id && NORTH.contains(&o.origin.as_str())));
     cast.wait_until_whole(MULE, &north)?;
     story.tell(format!("the mule holds all {} captures of the north, sealed; it can't read them", north.len()))?;
     tell_one(cast, story, NORTH[0], &outcomes[0])?;

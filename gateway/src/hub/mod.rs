@@ -1,0 +1,150 @@
+//! A hub: one replica per site, reached over QUIC; what becomes whole is accepted, screened and answered.
+//!
+//! ```text
+//!  links ──► router ──► driver of site 1 ◄──► desk: intake, screening, verdicts ──► screener
+//!               └─────► driver of site 2 ◄──► desk                              ──►
+//! ```
+
+mod desk;
+mod router;
+mod status;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crdt::ids::DeviceId;
+use crdt::replica::{Identity, Membership};
+use thiserror::Error;
+use tokio::task::JoinHandle;
+
+pub use status::{HubStatus, LinkStatus, SiteStatus};
+
+use crate::driver::{Driver, DriverError, now_ms};
+use crate::quic;
+use crate::screen::Screener;
+use desk::{Counts, Desk};
+use router::{Remotes, Router};
+
+/// One site of a hub.
+pub struct SiteConfig {
+    /// Where its entries and blobs are kept.
+    pub store_dir: PathBuf,
+    /// Who the hub is there.
+    pub identity: Identity,
+    /// What it was enrolled with.
+    pub membership: Membership,
+}
+
+/// How a hub runs.
+pub struct HubConfig {
+    /// Where gateways reach it, over UDP.
+    pub listen: SocketAddr,
+    /// The sites that it serves, at least one.
+    pub sites: Vec<SiteConfig>,
+    /// What it asks.
+    pub screener: Arc<dyn Screener>,
+    /// Captures screened at a time, per site.
+    pub workers: usize,
+}
+
+/// Why a hub doesn't start.
+#[derive(Debug, Error)]
+pub enum HubError {
+    /// It belongs nowhere.
+    #[error("this hub belongs to no site")]
+    NoSite,
+    /// One process speaks with one key.
+    #[error("the sites were joined with different device keys; run one hub per key")]
+    SeveralKeys,
+    /// A site's store.
+    #[error("site {site}: {error}")]
+    Driver {
+        /// Its name.
+        site: String,
+        /// What is wrong.
+        error: DriverError,
+    },
+    /// The endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] quic::EndpointError),
+}
+
+/// A site as the hub runs it.
+struct Site {
+    name: String,
+    driver: Driver,
+    counts: Arc<Counts>,
+}
+
+/// A hub that runs.
+pub struct Hub {
+    device: DeviceId,
+    started_ms: u64,
+    handle: quic::Handle,
+    sites: Arc<[Site]>,
+    remotes: Arc<Remotes>,
+    screener: Arc<dyn Screener>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Hub {
+    /// Starts a hub. Returns once it listens.
+    pub async fn start(config: HubConfig) -> Result<Self, HubError> {
+        let identity = &config.sites.first().ok_or(HubError::NoSite)?.identity;
+        let (device, seed) = (identity.device(), *identity.key.seed());
+        if config.sites.iter().any(|site| site.identity.device() != device) {
+            return Err(HubError::SeveralKeys);
+        }
+        let (mut sites, mut tasks) = (Vec::new(), Vec::new());
+        for site in config.sites {
+            sites.push(open(site)?);
+        }
+        for site in &sites {
+            let desk = Desk::new(site.driver.clone(), config.screener.clone(), config.workers, site.counts.clone());
+            tasks.push(tokio::spawn(desk.run()));
+        }
+        let sites: Arc<[Site]> = sites.into();
+        let (handle, events) = quic::listen(&seed, config.listen)?;
+        let remotes = Arc::new(Remotes::default());
+        let router = Router::new(device, &sites, remotes.clone()).await;
+        tasks.push(tokio::spawn(router.run(events)));
+        let screener = config.screener;
+        Ok(Self { device, started_ms: now_ms(), handle, sites, remotes, screener, tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn listening(&self) -> SocketAddr {
+        self.handle.local_addr()
+    }
+
+    /// Completes if the engine of a site stops by itself, which it does only after a fault.
+    pub async fn stopped(&self) {
+        let sites = self.sites.iter().map(|site| Box::pin(site.driver.stopped()));
+        let mut sites: Vec<_> = sites.collect();
+        std::future::poll_fn(|context| {
+            let over = sites.iter_mut().any(|site| site.as_mut().poll(context).is_ready());
+            if over { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        })
+        .await;
+    }
+
+    /// Stops in good order: gateways are told, everything accepted is on disk when this returns.
+    pub async fn shut_down(&self) {
+        self.handle.shut_down().await;
+        self.tasks.iter().for_each(JoinHandle::abort);
+        for site in self.sites.iter() {
+            site.driver.shut_down().await;
+        }
+    }
+}
+
+fn open(site: SiteConfig) -> Result<Site, HubError> {
+    let name = site.membership.manifest.name.clone();
+    let driver = Driver::start(&site.store_dir, site.identity, site.membership);
+    match driver {
+        Ok(driver) => Ok(Site { name, driver, counts: Arc::default() }),
+        Err(error) => Err(HubError::Driver { site: name, error }),
+    }
+}

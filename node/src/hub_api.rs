@@ -1,0 +1,99 @@
+//! The hub's HTTP API on loopback: how it is, for its operator and for supervision.
+//!
+//! | path | |
+//! | --- | --- |
+//! | `/api/health` | 200 while every store can be written, 503 otherwise; open |
+//! | `/api/status` | sites, captures, gateways, screenings; with the owner's token |
+//! | `/metrics` | the same for Prometheus; with the owner's token |
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use gateway::hub::{Hub, HubStatus, SiteStatus};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+
+use crate::api::{Problem, Server, Token, not_so, nothing_here, only_loopback_names, only_the_owner};
+use crate::metrics::OPEN_METRICS;
+
+/// Serves a hub's API on a loopback address.
+pub async fn serve(address: SocketAddr, token: &str, hub: Arc<Hub>) -> std::io::Result<Server> {
+    Server::start(address, router(Token::new(token), hub)).await
+}
+
+fn router(token: Token, hub: Arc<Hub>) -> Router {
+    let owned = Router::new()
+        .route("/api/status", get(status))
+        .route("/metrics", get(metrics))
+        .layer(middleware::from_fn_with_state(token, only_the_owner));
+    Router::new()
+        .route("/api/health", get(health))
+        .merge(owned)
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(not_so)
+        .layer(middleware::from_fn(only_loopback_names))
+        .with_state(hub)
+}
+
+async fn status(State(hub): State<Arc<Hub>>) -> Result<Json<HubStatus>, Problem> {
+    Ok(Json(hub.status().await?))
+}
+
+async fn health(State(hub): State<Arc<Hub>>) -> (StatusCode, Json<Value>) {
+    let reason = match hub.status().await {
+        Ok(status) => status.sites.into_iter().find_map(|site| site.failure),
+        Err(error) => Some(error.to_string()),
+    };
+    match reason {
+        None => (StatusCode::OK, Json(json!({"status": "ok", "reason": null}))),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "failing", "reason": reason}))),
+    }
+}
+
+async fn metrics(State(hub): State<Arc<Hub>>) -> Result<impl IntoResponse, Problem> {
+    let text = describe(&hub.status().await?);
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text))
+}
+
+fn describe(status: &HubStatus) -> String {
+    type BySite = Family<[(&'static str, String); 1], Gauge>;
+    let mut registry = Registry::with_prefix("greenline_hub");
+    let mut gauge = |name: &str, help: &str, value: fn(&SiteStatus) -> u64| {
+        let family = BySite::default();
+        for site in &status.sites {
+            let value = i64::try_from(value(site)).unwrap_or(i64::MAX);
+            family.get_or_create(&[("site", site.id.clone())]).set(value);
+        }
+        registry.register(name, help, family);
+    };
+    gauge("captures", "Captures known", |site| site.captures);
+    gauge("accepted", "Captures that a hub has whole", |site| site.accepted);
+    gauge("waiting", "Accepted captures that wait for an answer", |site| site.waiting);
+    gauge("answered", "Accepted captures that have an answer", |site| site.answered);
+    gauge("sealed_to_others", "Captures that aren't sealed to this hub", |site| site.sealed_to_others);
+    gauge("missing_captures", "Captures of which images are still to come", |site| site.missing_captures as u64);
+    gauge("missing_bytes", "Bytes of these images", |site| site.missing_bytes);
+    gauge("gateways", "Gateways connected", |site| site.links.iter().filter(|link| link.admitted).count() as u64);
+    gauge("refused", "Things that members sent and that didn't hold", |site| site.refused);
+    gauge("store_failed", "1 when the store can't be written", |site| u64::from(site.failure.is_some()));
+    let mut text = String::new();
+    let mut total = |name: &str, help: &str, value: u64| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    total("screened", "Screenings that ended in an answer since the start", status.screened);
+    total("put_off", "Screenings that failed and were put off since the start", status.put_off);
+    total("strangers", "Connections that never said what a member says", status.strangers);
+    // Writing to a string can't fail.
+    let _ = encode(&mut text, &registry);
+    text
+}
