@@ -40,7 +40,13 @@ fn two_fingers_find_their_person_and_nobody_else() {
             for ranked in searched.ranked {
                 let same = ranked.reference == person.reference;
                 assert_eq!(ranked.fused.fingers, 2);
-                assert_eq!(ranked.fused.is_candidate(), same, "{number} against {}: {:?}", ranked.reference, ranked.fused);
+                assert_eq!(
+                    ranked.fused.is_candidate(),
+                    same,
+                    "{number} against {}: {:?}",
+                    ranked.reference,
+                    ranked.fused
+                );
             }
         }
     }
