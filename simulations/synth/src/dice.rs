@@ -1,45 +1,47 @@
 //! Repeatable dice. Each use has its own, keyed by what it is for, so that a draw more here shifts nothing there.
 
 /// splitmix64: small, fast, and good enough to draw pictures with. Nothing secret comes from it.
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 impl Dice {
     /// Dice of these keys: equal keys, equal draws.
-    pub(crate) fn keyed(keys: &[u64]) -> Self {
+    #[must_use]
+    pub fn keyed(keys: &[u64]) -> Self {
         Self(keys.iter().fold(0, |state, key| mix(state.wrapping_add(STEP) ^ mix(key.wrapping_add(STEP)))))
     }
 
-    pub(crate) const fn next(&mut self) -> u64 {
+    /// Any 64 bits.
+    pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(STEP);
         mix(self.0)
     }
 
     /// From 0 up to 1.
-    pub(crate) fn unit(&mut self) -> f32 {
+    pub fn unit(&mut self) -> f32 {
         (self.next() >> 40) as f32 / (1u64 << 24) as f32
     }
 
     /// From `low` up to `high`.
-    pub(crate) fn range(&mut self, low: f32, high: f32) -> f32 {
+    pub fn range(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * self.unit()
     }
 
     /// Around 0, with a standard deviation of 1, never beyond 3.5: the sum of four even draws.
-    pub(crate) fn bell(&mut self) -> f32 {
+    pub fn bell(&mut self) -> f32 {
         let sum: f32 = (0..4).map(|_| self.range(-1.0, 1.0)).sum();
         sum * 0.75_f32.sqrt()
     }
 
     /// From 0 to `count` - 1.
-    pub(crate) fn below(&mut self, count: usize) -> usize {
+    pub fn below(&mut self, count: usize) -> usize {
         // The remainder favours the low ones by less than 2^-50 here.
         (self.next() % (count as u64).max(1)) as usize
     }
 
     /// Any of them.
-    pub(crate) fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
         &all[self.below(all.len())]
     }
 }

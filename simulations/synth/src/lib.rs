@@ -39,6 +39,7 @@ mod plane;
 mod png;
 mod ridges;
 
+pub use dice::Dice;
 pub use face::{FACE_HEIGHT_PX, FACE_WIDTH_PX};
 pub use flow::Pattern;
 pub use impression::{HEIGHT_PX, PPI, Quality, WIDTH_PX};
