@@ -7,6 +7,7 @@ mod cmd;
 mod demo;
 mod failure;
 mod output;
+mod parallel;
 mod shutdown;
 
 use std::process::ExitCode;
