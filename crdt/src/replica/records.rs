@@ -183,3 +183,118 @@ impl<S: Store> Replica<S> {
         [b"greenline edit\0".as_slice(), &self.site().0, about.key()].concat()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::DeviceKey;
+    use crate::replica::{Identity, Membership};
+    use crate::seal::{GroupKey, SealingSecret};
+    use crate::site::{Authority, Policy, Request};
+    use crate::statement::{CaptureDraft, Image, Shows};
+    use crate::store::memory::{DiskModel, MemoryStore};
+
+    struct Site(Authority);
+
+    impl Site {
+        fn enrol(&self, seed: u8, roles: Roles, validity_ms: (u64, u64)) -> Identity {
+            let (key, sealing) = (DeviceKey::from_seed([seed; 32]), SealingSecret::from_seed(&[seed; 32]));
+            let request = Request { device: key.id(), sealing_key: sealing.public() };
+            let certificate = self.0.certify(&request, roles, "device", validity_ms);
+            Identity { key, sealing, certificate }
+        }
+
+        fn open(&self, identity: Identity, keys: &[u8]) -> Replica<MemoryStore> {
+            let membership = Membership {
+                manifest: self.0.manifest("Post 4", 1, Policy::default()),
+                group_keys: keys.iter().map(|key| GroupKey::new([*key; 32])).collect(),
+                hubs: vec![self.enrol(9, Roles::HUB, (0, u64::MAX)).certificate],
+            };
+            Replica::open(MemoryStore::new(DiskModel::AtOnce), identity, membership).unwrap()
+        }
+    }
+
+    fn site() -> Site {
+        Site(Authority::from_seed([1; 32]))
+    }
+
+    fn note() -> [EditOp; 1] {
+        [EditOp::Note { text: "a note".to_owned().into() }]
+    }
+
+    fn capture(replica: &mut Replica<MemoryStore>, seed: u8) -> About {
+        let image = Image { shows: Shows::Face, bytes: vec![1].into() };
+        let draft = CaptureDraft { purpose: "exercise".into(), images: vec![image], ..CaptureDraft::default() };
+        replica.capture_new(1_000, [seed; 32], &draft).unwrap().about
+    }
+
+    /// Brings every log of one replica to another.
+    fn send(from: &Replica<MemoryStore>, to: &mut Replica<MemoryStore>) {
+        let logs: Vec<_> = from.logs().map(|(log, _)| *log).collect();
+        let sent = logs.iter().flat_map(|log| from.entries_from(*log, 1, u64::MAX, usize::MAX).unwrap());
+        let entries = sent.map(|bytes| crate::codec::decode(&bytes, bytes.len()).unwrap()).collect();
+        to.ingest(2_000, entries).unwrap();
+    }
+
+    #[test]
+    fn as_many_records_stay_in_memory_as_allowed_and_the_one_not_looked_at_goes() {
+        let mut replica = site().open(site().enrol(2, Roles::OFFICER, (0, u64::MAX)), &[4]);
+        let abouts: Vec<About> = (0..=RECORDS_MAX as u8).map(|seed| capture(&mut replica, seed)).collect();
+        for about in &abouts {
+            assert_eq!(replica.record(about), Ok(None));
+            replica.edit_new(1_000, [1; 32], about, &note()).unwrap();
+        }
+        for about in abouts[..RECORDS_MAX].iter().chain(&abouts[..1]) {
+            assert!(replica.record(about).unwrap().is_some());
+        }
+        assert_eq!(replica.records.kept.len(), RECORDS_MAX);
+        replica.record(&abouts[RECORDS_MAX]).unwrap();
+        assert_eq!(replica.records.kept.len(), RECORDS_MAX);
+        assert!(!replica.records.kept.contains_key(&abouts[1]));
+        assert!(replica.records.kept.contains_key(&abouts[0]), "looked at again since");
+    }
+
+    #[test]
+    fn a_record_is_made_anew_when_an_edit_comes() {
+        let [mut a, mut b] = [2, 3].map(|seed| site().open(site().enrol(seed, Roles::OFFICER, (0, u64::MAX)), &[4]));
+        let about = capture(&mut a, 1);
+        for count in 1..4 {
+            a.edit_new(1_000, [1; 32], &about, &note()).unwrap();
+            send(&a, &mut b);
+            assert_eq!(b.record(&about).unwrap().unwrap().notes.len(), count);
+        }
+    }
+
+    #[test]
+    fn what_is_under_another_group_key_is_counted_and_no_more() {
+        let mut writer = site().open(site().enrol(2, Roles::OFFICER, (0, u64::MAX)), &[4, 5]);
+        let about = capture(&mut writer, 1);
+        writer.edit_new(1_000, [1; 32], &about, &note()).unwrap();
+        let mut late = site().open(site().enrol(3, Roles::OFFICER, (0, u64::MAX)), &[4]);
+        send(&writer, &mut late);
+        let record = late.record(&about).unwrap().unwrap();
+        assert_eq!((record.unreadable, record.edits, record.quarantined.len()), (1, 0, 0));
+        let mut keyless = site().open(site().enrol(3, Roles::OFFICER, (0, u64::MAX)), &[]);
+        send(&writer, &mut keyless);
+        assert_eq!(keyless.edit_new(1_000, [1; 32], &about, &note()), Err(AppendError::NoGroupKey));
+    }
+
+    /// Roles are those of the certificate before the edit in its log: a promotion later doesn't make an old edit good.
+    #[test]
+    fn a_promotion_does_not_reach_back() {
+        let officer = site().enrol(2, Roles::OFFICER, (0, u64::MAX - 1));
+        let mut replica = site().open(officer, &[4]);
+        let task = [EditOp::Task { text: "a task".to_owned().into() }];
+        let chunk = Document::new(&About::Site, vec![]).change(replica.own_author(), &task).unwrap();
+        let sealed = GroupKey::new([4; 32]).seal(&replica.edit_context(&About::Site), &chunk, [1; 32]);
+        replica.append(1_000, About::Site, &Statement::Edit(sealed)).unwrap();
+        replica.identity = site().enrol(2, Roles::OFFICER.and(Roles::SUPERVISOR), (0, u64::MAX));
+        assert!(replica.edit_new(1_000, [2; 32], &About::Site, &task).is_ok(), "in a new log");
+        let mut other = site().open(site().enrol(3, Roles::OFFICER, (0, u64::MAX)), &[4]);
+        send(&replica, &mut other);
+        for replica in [&mut replica, &mut other] {
+            let record = replica.record(&About::Site).unwrap().unwrap();
+            assert_eq!((record.tasks.len(), record.quarantined[0].reason), (1, Reason::Role));
+        }
+    }
+}
