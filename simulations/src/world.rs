@@ -190,13 +190,13 @@ impl World {
     }
 
     /// Edits a record, as [`Self::write`].
-    pub fn edit(&mut self, device: usize, about: &About, ops: &[EditOp]) -> Result<Written, AppendError> {
+    pub fn edit(&mut self, device: usize, about: About, ops: &[EditOp]) -> Result<Written, AppendError> {
         let seed = self.fresh_seed();
         self.write(device, |replica, now_ms| replica.edit_new(now_ms, seed, about, ops))
     }
 
     /// A device's copy of a record; empty if nobody has edited it.
-    pub fn record(&mut self, device: usize, about: &About) -> Record {
+    pub fn record(&mut self, device: usize, about: About) -> Record {
         let engine = self.devices[device].engine.as_mut().expect("the device is on");
         engine.record(about).ok().flatten().unwrap_or_default()
     }

@@ -184,3 +184,45 @@ fn heads_of(genesis: &Genesis, accepted: &[Accepted]) -> Vec<ChangeHash> {
     let heads: BTreeSet<ChangeHash> = all.filter(|hash| !built_on.contains(hash)).collect();
     heads.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{CaptureId, DeviceId};
+    use crate::record::history::{Body, Standing};
+    use crate::time::Hlc;
+
+    const ABOUT: About = About::Capture(CaptureId([7; 16]));
+
+    fn write(edits: &mut Vec<Edit>, who: u8) {
+        let author = Author { device: DeviceId([who; 32]), epoch: 0 };
+        let note = [EditOp::Note { text: "a note".to_owned().into() }];
+        let chunk = Document::new(&ABOUT, edits.clone()).change(author, &note).unwrap();
+        let standing = Standing { supervisor: false, origin: None };
+        let at = EntryRef { log: author.log(), seq: 2 };
+        edits.push(Edit { at, author, time: Hlc::default(), standing, body: Body::Chunk(chunk) });
+    }
+
+    /// No change is known that our rules let through and Automerge doesn't take; if there is one, it harms nobody else.
+    #[test]
+    fn what_only_the_engine_refuses_goes_alone_with_what_builds_on_it() {
+        let (mut edits, mut apart) = (Vec::new(), Vec::new());
+        write(&mut edits, 1);
+        write(&mut edits, 2);
+        write(&mut apart, 3);
+        edits.extend(apart);
+        let genesis = Genesis::new(Subject::Capture);
+        let mut history = judge(&genesis, ABOUT.key(), edits);
+        assert_eq!(history.accepted.len(), 3);
+        let touchy = |genesis: &Genesis, accepted: &[Accepted]| {
+            let bad = accepted.iter().any(|it| it.edit.author.device.0[0] == 1);
+            if bad { None } else { run(genesis, accepted) }
+        };
+        let (_, record) = settle(&genesis, &mut history, touchy);
+        assert_eq!((record.notes.len(), record.notes[0].by.0[0]), (1, 3));
+        let mut refused: Vec<_> = history.refused.iter().map(|(edit, why)| (edit.author.device.0[0], *why)).collect();
+        refused.sort_by_key(|(who, _)| *who);
+        assert_eq!(refused, [(1, Reason::Engine), (2, Reason::BuildsOn)]);
+        assert_eq!(history.accepted.len(), 1);
+    }
+}

@@ -59,32 +59,32 @@ impl Records {
 
 impl<S: Store> Replica<S> {
     /// What people have written together about a capture or the site; `None` if nobody has.
-    pub fn record(&mut self, about: &About) -> Result<Option<Record>, StoreError> {
-        if let Some(document) = self.records.look(about) {
+    pub fn record(&mut self, about: About) -> Result<Option<Record>, StoreError> {
+        if let Some(document) = self.records.look(&about) {
             return Ok(Some(document.record().clone()));
         }
-        let edits = self.edits(about)?;
+        let edits = self.edits(&about)?;
         if edits.is_empty() {
             return Ok(None);
         }
-        let document = Document::new(about, edits);
+        let document = Document::new(&about, edits);
         let record = document.record().clone();
-        self.records.keep(*about, document);
+        self.records.keep(about, document);
         Ok(Some(record))
     }
 
     /// Edits a record: all of `ops` in one change, on what this replica has of it, or nothing.
-    pub fn edit_new(&mut self, now_ms: u64, seed: Seed, about: &About, ops: &[EditOp]) -> Result<Written, AppendError> {
+    pub fn edit_new(&mut self, now_ms: u64, seed: Seed, about: About, ops: &[EditOp]) -> Result<Written, AppendError> {
         self.check_may_write(Kind::Edit, now_ms)?;
-        self.check_is_known(about)?;
+        self.check_is_known(&about)?;
         let key = self.membership.group_keys.last().cloned().ok_or(AppendError::NoGroupKey)?;
-        let edits = self.edits(about)?;
-        let document = Document::new(about, edits.clone());
+        let edits = self.edits(&about)?;
+        let document = Document::new(&about, edits.clone());
         let author = self.author_to_edit(&document)?;
         let chunk = document.change(author, ops)?;
-        self.check_change(author, about, edits, &chunk)?;
-        let sealed = key.seal(&self.edit_context(about), &chunk, seed);
-        self.append(now_ms, *about, &Statement::Edit(sealed))
+        self.check_change(author, &about, edits, &chunk)?;
+        let sealed = key.seal(&self.edit_context(&about), &chunk, seed);
+        self.append(now_ms, about, &Statement::Edit(sealed))
     }
 
     /// The author to edit as. Where edits of the own log don't count, because they build on what a fork voided, none could
@@ -125,7 +125,7 @@ impl<S: Store> Replica<S> {
         if known { Ok(()) } else { Err(AppendError::UnknownCapture) }
     }
 
-    /// All edits of a record that keep an effect in their logs.
+    /// All edits of a record that keep an effect in their logs, and weren't erased.
     fn edits(&self, about: &About) -> Result<Vec<Edit>, StoreError> {
         let mut rows = Vec::new();
         self.walk(Table::About, &keys::about_prefix(about), |key, roles| {
@@ -137,7 +137,7 @@ impl<S: Store> Replica<S> {
         let mut edits = Vec::with_capacity(rows.len());
         for (arrival, roles) in rows {
             let Some(entry) = self.entry_by_arrival(arrival)? else { continue };
-            if entry.header().kind == Kind::Edit as u8 {
+            if entry.header().kind == Kind::Edit as u8 && entry.body.is_some() {
                 edits.push(self.edit(&entry, roles)?);
             }
         }
@@ -241,14 +241,14 @@ mod tests {
         let mut replica = site().open(site().enrol(2, Roles::OFFICER, (0, u64::MAX)), &[4]);
         let abouts: Vec<About> = (0..=RECORDS_MAX as u8).map(|seed| capture(&mut replica, seed)).collect();
         for about in &abouts {
-            assert_eq!(replica.record(about), Ok(None));
-            replica.edit_new(1_000, [1; 32], about, &note()).unwrap();
+            assert_eq!(replica.record(*about), Ok(None));
+            replica.edit_new(1_000, [1; 32], *about, &note()).unwrap();
         }
         for about in abouts[..RECORDS_MAX].iter().chain(&abouts[..1]) {
-            assert!(replica.record(about).unwrap().is_some());
+            assert!(replica.record(*about).unwrap().is_some());
         }
         assert_eq!(replica.records.kept.len(), RECORDS_MAX);
-        replica.record(&abouts[RECORDS_MAX]).unwrap();
+        replica.record(abouts[RECORDS_MAX]).unwrap();
         assert_eq!(replica.records.kept.len(), RECORDS_MAX);
         assert!(!replica.records.kept.contains_key(&abouts[1]));
         assert!(replica.records.kept.contains_key(&abouts[0]), "looked at again since");
@@ -259,9 +259,9 @@ mod tests {
         let [mut a, mut b] = [2, 3].map(|seed| site().open(site().enrol(seed, Roles::OFFICER, (0, u64::MAX)), &[4]));
         let about = capture(&mut a, 1);
         for count in 1..4 {
-            a.edit_new(1_000, [1; 32], &about, &note()).unwrap();
+            a.edit_new(1_000, [1; 32], about, &note()).unwrap();
             send(&a, &mut b);
-            assert_eq!(b.record(&about).unwrap().unwrap().notes.len(), count);
+            assert_eq!(b.record(about).unwrap().unwrap().notes.len(), count);
         }
     }
 
@@ -269,14 +269,14 @@ mod tests {
     fn what_is_under_another_group_key_is_counted_and_no_more() {
         let mut writer = site().open(site().enrol(2, Roles::OFFICER, (0, u64::MAX)), &[4, 5]);
         let about = capture(&mut writer, 1);
-        writer.edit_new(1_000, [1; 32], &about, &note()).unwrap();
+        writer.edit_new(1_000, [1; 32], about, &note()).unwrap();
         let mut late = site().open(site().enrol(3, Roles::OFFICER, (0, u64::MAX)), &[4]);
         send(&writer, &mut late);
-        let record = late.record(&about).unwrap().unwrap();
+        let record = late.record(about).unwrap().unwrap();
         assert_eq!((record.unreadable, record.edits, record.quarantined.len()), (1, 0, 0));
         let mut keyless = site().open(site().enrol(3, Roles::OFFICER, (0, u64::MAX)), &[]);
         send(&writer, &mut keyless);
-        assert_eq!(keyless.edit_new(1_000, [1; 32], &about, &note()), Err(AppendError::NoGroupKey));
+        assert_eq!(keyless.edit_new(1_000, [1; 32], about, &note()), Err(AppendError::NoGroupKey));
     }
 
     /// Roles are those of the certificate before the edit in its log: a promotion later doesn't make an old edit good.
@@ -289,11 +289,11 @@ mod tests {
         let sealed = GroupKey::new([4; 32]).seal(&replica.edit_context(&About::Site), &chunk, [1; 32]);
         replica.append(1_000, About::Site, &Statement::Edit(sealed)).unwrap();
         replica.identity = site().enrol(2, Roles::OFFICER.and(Roles::SUPERVISOR), (0, u64::MAX));
-        assert!(replica.edit_new(1_000, [2; 32], &About::Site, &task).is_ok(), "in a new log");
+        assert!(replica.edit_new(1_000, [2; 32], About::Site, &task).is_ok(), "in a new log");
         let mut other = site().open(site().enrol(3, Roles::OFFICER, (0, u64::MAX)), &[4]);
         send(&replica, &mut other);
         for replica in [&mut replica, &mut other] {
-            let record = replica.record(&About::Site).unwrap().unwrap();
+            let record = replica.record(About::Site).unwrap().unwrap();
             assert_eq!((record.tasks.len(), record.quarantined[0].reason), (1, Reason::Role));
         }
     }

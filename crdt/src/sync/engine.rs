@@ -121,7 +121,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// What people have written together about a capture or the site; `None` if nobody has.
-    pub fn record(&mut self, about: &About) -> Result<Option<Record>, StoreError> {
+    pub fn record(&mut self, about: About) -> Result<Option<Record>, StoreError> {
         self.replica.record(about)
     }
 

@@ -46,7 +46,7 @@ pub(super) async fn show_site(State(app): State<App>) -> Result<Json<Value>, Pro
 async fn write_ops(app: &App, about: About, body: Result<Json<Value>, JsonRejection>) -> Result<(), Problem> {
     let ops = read_ops(body)?;
     let seed = super::record_captures::seed()?;
-    write(app, move |engine, now_ms| engine.write(now_ms, |replica| replica.edit_new(now_ms, seed, &about, &ops)))
+    write(app, move |engine, now_ms| engine.write(now_ms, |replica| replica.edit_new(now_ms, seed, about, &ops)))
         .await?;
     Ok(())
 }
@@ -65,7 +65,7 @@ fn read_ops(body: Result<Json<Value>, JsonRejection>) -> Result<Vec<EditOp>, Pro
 
 /// A capture's record; `null` if nobody has edited it.
 pub(super) fn record_json(engine: &mut Engine, id: CaptureId) -> Result<Value, StoreError> {
-    let Some(record) = engine.record(&About::Capture(id))? else { return Ok(Value::Null) };
+    let Some(record) = engine.record(About::Capture(id))? else { return Ok(Value::Null) };
     let engine = &*engine;
     let mut json = common(engine, &record);
     json["priority"] = json!(record.priority);
@@ -84,7 +84,7 @@ pub(super) fn record_json(engine: &mut Engine, id: CaptureId) -> Result<Value, S
 }
 
 fn site_json(engine: &mut Engine) -> Result<Value, StoreError> {
-    let record = engine.record(&About::Site)?.unwrap_or_default();
+    let record = engine.record(About::Site)?.unwrap_or_default();
     let engine = &*engine;
     let mut json = common(engine, &record);
     json["roster"] = by_name(engine, &record.roster);
