@@ -86,7 +86,7 @@ fn hubs_and_carriers_do_not_edit_and_nobody_edits_what_is_not_there() {
         assert!(matches!(world.edit(device, about, &[note("x")]), Err(AppendError::Role { .. })));
     }
     let nowhere = About::Capture(crdt::ids::CaptureId([1; 16]));
-    assert_eq!(world.edit(a, &nowhere, &[note("x")]), Err(AppendError::UnknownCapture));
+    assert_eq!(world.edit(a, nowhere, &[note("x")]), Err(AppendError::UnknownCapture));
 }
 
 /// A member whose program was tampered with: its entries are sound, their bodies are whatever it likes.
