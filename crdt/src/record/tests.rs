@@ -337,18 +337,65 @@ fn nothing_that_a_record_has_no_place_for_is_taken() {
     }
 }
 
+/// A change by `who`, as Automerge makes it on all that is here and a lie then turns it.
+fn turned(copy: &Copy, who: u8, turn: impl FnOnce(&mut legacy::Change)) -> Vec<u8> {
+    let change = copy.forge(who, |record, genesis| record.insert(genesis.object(Part::Notes), 0, "b").unwrap());
+    let mut change = Change::from_bytes(change).unwrap().decode();
+    turn(&mut change);
+    Change::from(change).raw_bytes().to_vec()
+}
+
+/// Well-formed, but it goes on from a note in a change that it doesn't build on. Several liars, because a change may be
+/// judged before or after the one that it can't have seen.
 #[test]
 fn a_change_may_only_name_what_its_author_has_seen() {
     let mut copy = Copy::new(CAPTURE);
-    // Well-formed, but it goes on from a note in a change that it doesn't build on.
-    let unseen = copy.forge(LIAR, |record, genesis| record.insert(genesis.object(Part::Notes), 0, "b").unwrap());
-    let mut change = Change::from_bytes(unseen).unwrap().decode();
     let first = Genesis::new(Subject::Capture).top + 1;
     let theirs = legacy::OpId(first, ActorId::from(author(OFFICER).actor(CAPTURE.key())));
-    change.operations[0].key = Key::Seq(ElementId::Id(theirs));
+    let lies = (LIAR..LIAR + 30)
+        .map(|who| turned(&copy, who, |change| change.operations[0].key = Key::Seq(ElementId::Id(theirs.clone()))));
+    let lies: Vec<_> = lies.collect();
     copy.write(OFFICER, &[note("a")]).unwrap();
-    copy.put(LIAR, Change::from(change).raw_bytes().to_vec());
-    assert_eq!((copy.record().edits, reasons(&copy.record())), (1, vec![Reason::Past]));
+    (LIAR..).zip(lies).for_each(|(who, lie)| copy.put(who, lie));
+    assert_eq!((copy.record().edits, reasons(&copy.record())), (1, vec![Reason::Past; 30]));
+}
+
+#[test]
+fn a_change_follows_its_authors_last_one_and_counts_its_operations_from_its_past() {
+    let mut copy = Copy::new(CAPTURE);
+    let genesis = Genesis::new(Subject::Capture);
+    copy.write(OFFICER, &[note("first")]).unwrap();
+    let second = turned(&copy, OFFICER, |change| {
+        change.deps = vec![genesis.hash];
+        change.start_op = std::num::NonZeroU64::new(genesis.top + 1).unwrap();
+    });
+    let from_nothing = turned(&copy, LIAR, |change| change.deps.clear());
+    let too_high = turned(&copy, SUPERVISOR, |change| change.start_op = change.start_op.checked_add(1).unwrap());
+    for (who, lie, reason) in
+        [(OFFICER, second, Reason::Turn), (LIAR, from_nothing, Reason::Past), (SUPERVISOR, too_high, Reason::Past)]
+    {
+        let mut copy = copy.clone();
+        copy.put(who, lie);
+        assert_eq!((copy.record().edits, reasons(&copy.record())), (1, vec![reason]));
+    }
+}
+
+/// Reading a change doesn't check its checksum, and a change can be written in many ways: only one is taken.
+#[test]
+fn a_change_is_taken_in_the_one_form_that_automerge_gives_it() {
+    let (mut copy, empty) = (Copy::new(CAPTURE), Copy::new(CAPTURE));
+    let mut chunk = empty.forge(LIAR, |record, genesis| record.insert(genesis.object(Part::Notes), 0, "b").unwrap());
+    chunk[4] ^= 1;
+    assert!(Change::from_bytes(chunk.clone()).is_ok(), "Automerge doesn't mind");
+    copy.put(LIAR, chunk);
+    // The same number in two bytes instead of one.
+    let mut longer = empty.forge(LIAR, |record, genesis| record.insert(genesis.object(Part::Notes), 0, "c").unwrap());
+    let seq = 10 + 1 + 32 + 1 + 16;
+    assert_eq!(longer[seq], 1);
+    longer.splice(seq..=seq, [0x81, 0]);
+    longer[9] += 1;
+    copy.put(LIAR, with_checksum(&longer));
+    assert_eq!(reasons(&copy.record()), [Reason::Form; 2]);
 }
 
 // ---- Hostile bytes ----
