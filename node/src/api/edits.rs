@@ -140,3 +140,31 @@ fn said_json<T>(engine: &Engine, said: &Said<T>, member: &str, value: Value) -> 
 fn who(engine: &Engine, by: &DeviceId, at_ms: u64) -> Value {
     json!({"by": by.to_string(), "alias": alias(engine, by), "at_ms": at_ms})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_edit_is_said_without_repeating_it() {
+        let read = |body: Value| read_ops(Ok(Json(body)));
+        let note = json!({"op": "note", "text": "MARKER"});
+        assert_eq!(
+            read(json!({"ops": vec![note.clone(); EDIT_OPS_MAX]})).map(|ops| ops.len()).ok(),
+            Some(EDIT_OPS_MAX)
+        );
+        let wrong = [
+            json!({}),
+            json!({"ops": []}),
+            json!({"ops": vec![note; EDIT_OPS_MAX + 1]}),
+            json!({"ops": [{"op": "MARKER"}]}),
+            json!({"ops": [{"op": "note", "text": "n", "MARKER": 1}]}),
+            json!({"ops": [{"op": "priority", "priority": "MARKER"}]}),
+            json!("MARKER"),
+        ];
+        for body in wrong {
+            let problem = read(body).map(|_| ()).unwrap_err();
+            assert!(!format!("{problem:?}").contains("MARKER"), "{problem:?}");
+        }
+    }
+}
