@@ -1,7 +1,7 @@
 //! Catching the panics of a dependency without a word on the terminal.
 //!
 //! A panic's message may quote what it choked on, which may be about a person. So the panic hook is asked to be silent while
-//! [`catch`] runs. The hook belongs to the whole process: a shell installs ours once, at its start; the core never does.
+//! `catch` runs. The hook belongs to the whole process: a shell installs ours once, at its start; the core never does.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
@@ -10,7 +10,7 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lets the present panic hook speak, except on a thread that is inside [`catch`]. For a shell, once, at its start.
+/// Lets the present panic hook speak, except on a thread that is inside `catch`. For a shell, once, at its start.
 pub fn install_panic_hook() {
     let speak = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

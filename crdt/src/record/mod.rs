@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Automerge 0.12 takes hostile changes badly: it panics, or spoils the document, or takes gigabytes. So nothing reaches it
-//! that our own rules ([`schema`], `history`) haven't found to be what one of our writers could have written. What remains
+//! that our own rules (`schema`, `history`) haven't found to be what one of our writers could have written. What remains
 //! is caught (`crate::quiet`) and read back before it is shown.
 
 mod change;
