@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crdt::codec::decode;
 use crdt::entry::{About, ENTRY_BYTES_MAX, Entry, bad_signatures};
 use crdt::ids::CaptureId;
+use crdt::record::EditOp;
 use crdt::replica::{Identity, Membership, Replica};
 use crdt::seal::{ContentKey, GroupKey, Reader, SealingSecret};
 use crdt::site::{Authority, Policy, Request, Roles};
@@ -87,6 +88,39 @@ fn main() {
         take_in(open(&site, store), &entries[..2_000], 1);
     });
     show("accept one entry, alone", one, single);
+    edits(&site, single);
+}
+
+/// Edits of one capture, each taken in alone and looked at by somebody: the record is made anew every time.
+fn edits(site: &Site, single: Duration) {
+    const EDITS: usize = 20;
+    let mut author = open(site, MemoryStore::new(DiskModel::AtOnce));
+    let (capture, _) = captures(site, 1);
+    let about = capture.last().unwrap().header().about;
+    author.ingest(1, capture.clone()).unwrap();
+    let note = [EditOp::Note { text: "came back with a second document".to_owned().into() }];
+    let writing = per_entry(EDITS, || {
+        for seed in 0..EDITS as u8 {
+            author.edit_new(1, [seed; 32], about, &note).unwrap();
+        }
+    });
+    show("make an edit, of 20", writing, single);
+    let sent = author.entries_from(author.own_author().log(), 1, u64::MAX, usize::MAX).unwrap();
+    let sent: Vec<Entry> = sent.iter().map(|bytes| decode(bytes, ENTRY_BYTES_MAX).unwrap()).collect();
+    for (what, look) in [("take in an edit, unread", false), ("take in an edit and read, of 20", true)] {
+        let mut reader = open(site, MemoryStore::new(DiskModel::AtOnce));
+        reader.ingest(1, [capture.clone(), sent[..1].to_vec()].concat()).unwrap();
+        let time = per_entry(EDITS, || {
+            for entry in &sent[1..] {
+                reader.ingest(1, vec![entry.clone()]).unwrap();
+                if look {
+                    reader.record(about).unwrap();
+                }
+            }
+        });
+        show(what, time, single);
+        assert_eq!(reader.record(about).unwrap().unwrap().edits, EDITS);
+    }
 }
 
 fn open<S: Store>(site: &Site, store: S) -> Replica<S> {

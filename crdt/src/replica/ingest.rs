@@ -383,17 +383,26 @@ impl<S: Store> Replica<S> {
                 }
                 work.freezes.push((fork.a.header.author.log(), fork.a.header.seq));
             }
-            Statement::Edit(_) => self.records.forget(&header.about),
+            // The capture itself says who its origin is, who may write more than others.
+            Statement::Edit(_) | Statement::Capture(_) => self.records.forget(&header.about),
             _ => {}
         }
         if header.kind != Kind::Capture as u8 {
-            work.batch.put(Table::About, keys::about(&header.about, arrival), []);
+            work.batch.put(Table::About, keys::about(&header.about, arrival), self.roles_for(at, &statement));
         }
         let Some(id) = header.about.capture() else { return Ok(None) };
         let mut view = self.view_in(id, work)?;
         let reason = apply_to_view(&mut view, id, hash, header, &statement, &mut work.batch);
         work.views.insert(id, view);
         Ok(reason)
+    }
+
+    /// What is kept beside an edit: its author's roles at that place of the log, which later certificates don't change.
+    fn roles_for(&self, at: EntryRef, statement: &Statement) -> Vec<u8> {
+        match (statement, self.logs.get(&at.log)) {
+            (Statement::Edit(_), Some(log)) => vec![log.certificate.roles.0],
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn view_in(&self, id: CaptureId, work: &mut Work) -> Result<CaptureView, StoreError> {

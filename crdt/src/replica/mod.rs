@@ -20,6 +20,7 @@ pub use freeze::ForkFound;
 pub use ingest::{Accepted, EPOCHS_MAX, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
 pub use log::{Head, Log};
 pub use query::{Cursor, PAGE_MAX, Query};
+pub use records::RECORDS_MAX;
 pub use secrets::{Opened, ReadReview, ReadVerdict};
 pub use write::{AppendError, Written};
 

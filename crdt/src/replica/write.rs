@@ -10,6 +10,7 @@ use crate::blob::{BlobError, BlobRef};
 use crate::codec::encode;
 use crate::entry::{About, BODY_BYTES_MAX, ENTRY_VERSION, Entry, Header};
 use crate::ids::{CaptureId, EntryHash};
+use crate::record::EditError;
 use crate::seal::{ContentKey, Reader, SealError, Sealed, Seed, derive};
 use crate::site::{CertificateError, Roles};
 use crate::statement::{
@@ -85,8 +86,11 @@ pub enum AppendError {
     #[error(transparent)]
     Seal(#[from] SealError),
     /// The record's edit isn't possible.
-    #[error("{0}")]
-    Edit(String),
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// No group key to write under.
+    #[error("this device has no group key to write under; ask the supervisor to enrol it again")]
+    NoGroupKey,
     /// The store can't take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -194,7 +198,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// The author to write as: a new one if the own log was cut at a fork.
-    fn author_to_write(&mut self) -> crate::ids::Author {
+    pub(super) fn author_to_write(&mut self) -> crate::ids::Author {
         while self.frozen_at(&self.own_author().log()).is_some() {
             let mut batch = crate::store::Batch::default();
             self.begin_new_log(&mut batch);
@@ -255,7 +259,7 @@ impl<S: Store> Replica<S> {
         Ok(blob)
     }
 
-    fn check_may_write(&self, kind: Kind, now_ms: u64) -> Result<(), AppendError> {
+    pub(super) fn check_may_write(&self, kind: Kind, now_ms: u64) -> Result<(), AppendError> {
         let certificate = &self.identity.certificate;
         certificate.valid_at(now_ms)?;
         let roles = Kind::rule(kind as u8).map_or(Roles(0), |rule| rule.roles);

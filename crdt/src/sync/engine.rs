@@ -12,8 +12,10 @@ use super::watch::Counters;
 use super::{CloseReason, Event, Input, LinkId, Output};
 use crate::blob::{BlobRef, Outline};
 use crate::codec::{decode, encode};
+use crate::entry::About;
 use crate::ids::{BlobId, CaptureId, DeviceId, LogId};
 use crate::knowledge::{Fact, GATEWAY_REPEAT_MS, Knowledge, Known};
+use crate::record::Record;
 use crate::replica::{AppendError, Cursor, Query, Replica, Written, keys};
 use crate::site::{Certificate, Roles};
 use crate::stage::{Stages, stages};
@@ -116,6 +118,11 @@ impl<S: Store> Engine<S> {
         self.replica.introduce(now_ms)?;
         self.settle_news(now_ms, None);
         Ok(())
+    }
+
+    /// What people have written together about a capture or the site; `None` if nobody has.
+    pub fn record(&mut self, about: About) -> Result<Option<Record>, StoreError> {
+        self.replica.record(about)
     }
 
     /// How far a capture has come.

@@ -21,7 +21,7 @@ pub const CANDIDATES_MAX: usize = 20;
 
 /// What the score of so many fingers must reach for a candidate; from FINGERS_PLACEHOLDER.
 pub fn threshold(fingers: u8) -> u32 {
-    const THRESHOLDS: [u32; 10] = [30, 40, 48, 56, 64, 72, 80, 88, 96, 104];
+    const THRESHOLDS: [u32; 10] = [60, 80, 96, 112, 127, 142, 157, 172, 186, 200];
     let last = THRESHOLDS.len() - 1;
     THRESHOLDS[usize::from(fingers.max(1) - 1).min(last)]
 }

@@ -7,6 +7,7 @@ mod cmd;
 mod demo;
 mod failure;
 mod output;
+mod parallel;
 mod shutdown;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use args::{Args, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
+    crdt::quiet::install_panic_hook();
     match run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

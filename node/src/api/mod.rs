@@ -105,6 +105,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/captures/{id}/edits", post(edits::edit))
         .route("/api/captures/{id}/seen", post(captures::seen))
         .route("/api/captures/{id}/reviews", post(captures::review))
+        .route("/api/site/edits", post(edits::edit_site))
+        .route("/api/site/record", get(edits::show_site))
         .route("/api/events", get(events::stream))
         .route("/metrics", get(metrics::metrics))
         .layer(middleware::from_fn_with_state(app.token.clone(), only_the_owner));

@@ -5,4 +5,5 @@
 mod gallery;
 mod pool;
 mod print;
+mod separation;
 mod workers;

@@ -14,6 +14,9 @@ use std::{
 const FAULT_FOLDER: &str = "MATCHER_TEST_FAULT_FOLDER";
 const FAULT: &str = "MATCHER_TEST_FAULT";
 
+/// The file in that folder that says that a worker hangs.
+pub(crate) const HANGS: &str = "hangs";
+
 /// After so many bytes of input a faulty worker fails: inside its first picture.
 const FAULT_AFTER_BYTES: usize = 1000;
 
@@ -78,10 +81,17 @@ impl Read for Faulty {
         self.left = self.left.saturating_sub(read);
         match self.fault {
             Some(Fault::Dies) if self.left == 0 => process::abort(),
-            Some(Fault::Hangs) if self.left == 0 => loop {
-                thread::park();
-            },
+            Some(Fault::Hangs) if self.left == 0 => hang(),
             _ => Ok(read),
         }
+    }
+}
+
+/// Leaves word that it hangs, for whoever waits for that, and does.
+fn hang() -> ! {
+    let folder = PathBuf::from(env::var_os(FAULT_FOLDER).unwrap());
+    fs::write(folder.join(HANGS), "").unwrap();
+    loop {
+        thread::park();
     }
 }

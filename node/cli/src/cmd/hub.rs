@@ -5,7 +5,6 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Args, Subcommand};
 use gateway::hub::{Hub, HubConfig, SiteConfig};
@@ -18,6 +17,7 @@ use crate::builtin::Builtin;
 use crate::client::HomeArg;
 use crate::failure::Failure;
 use crate::output;
+use crate::parallel::{self, cores};
 use crate::shutdown::asked_to_stop;
 
 /// See the subcommands.
@@ -214,29 +214,35 @@ fn add(args: &AddArgs) -> Result<(), Failure> {
 
 /// Extracts and adds in parallel; returns what went wrong, per person.
 fn add_all(gallery: &Gallery, pool: &Pool, people: &BTreeMap<String, Vec<(Position, PathBuf)>>) -> Vec<String> {
-    let (people, next): (Vec<_>, _) = (people.iter().collect(), AtomicUsize::new(0));
-    let work = || {
-        let mut failures = Vec::new();
-        while let Some((reference, prints)) = people.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(failure) = add_person(gallery, pool, reference, prints) {
-                failures.push(format!("{reference}: {failure}"));
-            }
-        }
-        failures
+    let people: Vec<_> = people.iter().collect();
+    let add = |number: usize| {
+        let (reference, prints) = people[number];
+        let added = read_all(prints).and_then(|images| add_person(gallery, pool, reference, &images));
+        added.err().map(|failure| format!("{reference}: {failure}"))
     };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores()).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
-    })
+    parallel::map(people.len(), add).into_iter().flatten().collect()
 }
 
-fn add_person(gallery: &Gallery, pool: &Pool, reference: &str, prints: &[(Position, PathBuf)]) -> Result<(), String> {
-    let mut templates = Vec::with_capacity(prints.len());
-    for (position, path) in prints {
+fn read_all(prints: &[(Position, PathBuf)]) -> Result<Vec<(Position, Vec<u8>)>, String> {
+    let read = |(position, path): &(Position, PathBuf)| {
         let image = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let extracted = pool.extract(&image).map_err(|error| format!("{}: {error}", path.display()))?;
-        templates.push((*position, extracted.template));
-    }
+        Ok((*position, image))
+    };
+    prints.iter().map(read).collect()
+}
+
+/// Adds a person with these images to a gallery; an error says what went wrong, not with whom.
+pub(crate) fn add_person(
+    gallery: &Gallery,
+    pool: &Pool,
+    reference: &str,
+    images: &[(Position, Vec<u8>)],
+) -> Result<(), String> {
+    let extract = |(position, image): &(Position, Vec<u8>)| {
+        let extracted = pool.extract(image).map_err(|error| format!("{position}: {error}"))?;
+        Ok((*position, extracted.template))
+    };
+    let templates = images.iter().map(extract).collect::<Result<_, String>>()?;
     gallery.add(reference, templates).map(|_| ()).map_err(|error| error.to_string())
 }
 
@@ -299,17 +305,15 @@ fn remove(args: &RemoveArgs) -> Result<(), Failure> {
     output::say(format!("Removed {}", args.reference))
 }
 
-fn open_gallery(home: &Home) -> Result<Gallery, Failure> {
+/// The gallery of the hub in this home.
+pub(crate) fn open_gallery(home: &Home) -> Result<Gallery, Failure> {
     Gallery::open(home.gallery_dir()).map_err(Failure::new)
 }
 
-fn pool(workers: usize) -> Result<Pool, Failure> {
+/// Matcher workers: processes of this very program.
+pub(crate) fn pool(workers: usize) -> Result<Pool, Failure> {
     let own = std::env::current_exe().map_err(Failure::from)?;
     Pool::start(vec![own.into_os_string(), OsString::from("matcher-worker")], workers).map_err(Failure::new)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn parse_finger(text: &str) -> Result<(Position, PathBuf), String> {

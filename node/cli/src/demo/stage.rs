@@ -27,7 +27,7 @@ const MULE: &str = "mule";
 const VAN: &str = "van";
 const HUB: &str = "hub";
 /// Captures made while all is cut off.
-const OFFLINE: usize = 12;
+pub(super) const OFFLINE: usize = 12;
 /// Captures made while the gateway is up.
 const ONLINE: usize = 6;
 /// How long any one step may take before the demo gives up. A step takes a second or two; a busy machine gets its time.
