@@ -14,7 +14,7 @@ use crate::blob::{BlobRef, Outline};
 use crate::codec::{decode, encode};
 use crate::ids::{BlobId, CaptureId, DeviceId, LogId};
 use crate::knowledge::{Fact, GATEWAY_REPEAT_MS, Knowledge, Known};
-use crate::replica::{AppendError, Cursor, Query, Replica, Written, keys};
+use crate::replica::{AppendError, Page, Query, Replica, Written, keys};
 use crate::site::{Certificate, Roles};
 use crate::stage::{Stages, stages};
 use crate::store::{Batch, Direction, Store, StoreError, Table, Ticket};
@@ -125,11 +125,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// One page of captures, newest first.
-    pub fn captures(
-        &self,
-        now_ms: u64,
-        query: &Query,
-    ) -> Result<(Vec<(CaptureId, CaptureView, Stages)>, Option<Cursor>), StoreError> {
+    pub fn captures(&self, now_ms: u64, query: &Query) -> Result<Page, StoreError> {
         self.replica.list(query, |id, view| self.stages(now_ms, id, view))
     }
 

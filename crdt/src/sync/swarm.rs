@@ -3,6 +3,7 @@
 //! Wants go out in order of rank (urgent first, then oldest), disjoint ranges to all who hold a capture whole. Each group
 //! verifies on its own, is written as it comes, and survives a restart.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LinkId;
@@ -110,8 +111,8 @@ impl Swarm {
         let mut blobs = BTreeMap::new();
         for blob in origin.blobs.iter().filter(|blob| !present(&blob.id)) {
             // The same blob in two captures is one author's oddity; the first that wants it gets it.
-            if !self.wanted.contains_key(&blob.id) {
-                self.wanted.insert(blob.id, capture);
+            if let Entry::Vacant(vacant) = self.wanted.entry(blob.id) {
+                vacant.insert(capture);
                 blobs.insert(blob.id, Progress::resume(store, *blob)?);
             }
         }
