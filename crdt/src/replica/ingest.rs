@@ -311,7 +311,7 @@ impl<S: Store> Replica<S> {
         let effect = self.interpret(at, entry);
         self.grow(at, arrival, hash, entry, work);
         let set_aside = match effect {
-            Ok(effect) => self.take_effect(at, hash, entry, arrival, effect, work)?,
+            Ok(effect) => self.take_effect(at, hash, entry, arrival, &effect, work)?,
             Err(reason) => Some(reason),
         };
         if let Some(reason) = &set_aside {
@@ -371,11 +371,11 @@ impl<S: Store> Replica<S> {
         hash: EntryHash,
         entry: &Entry,
         arrival: u64,
-        statement: Statement,
+        statement: &Statement,
         work: &mut Work,
     ) -> Result<Option<SetAside>, StoreError> {
         let header = entry.header();
-        match &statement {
+        match statement {
             Statement::Certificate(certificate) => {
                 if let Some(log) = self.logs.get_mut(&at.log) {
                     log.certificate = (**certificate).clone();
@@ -397,7 +397,7 @@ impl<S: Store> Replica<S> {
         }
         let Some(id) = header.about.capture() else { return Ok(None) };
         let mut view = self.view_in(id, work)?;
-        let reason = apply_to_view(&mut view, id, hash, header, &statement, &mut work.batch);
+        let reason = apply_to_view(&mut view, id, hash, header, statement, &mut work.batch);
         work.views.insert(id, view);
         Ok(reason)
     }

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use freeze::ForkFound;
 pub use ingest::{Accepted, EPOCHS_MAX, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
 pub use log::{Head, Log};
+pub(crate) use query::Page;
 pub use query::{Cursor, PAGE_MAX, Query};
 pub use records::RECORDS_MAX;
 pub use secrets::{Opened, ReadReview, ReadVerdict};

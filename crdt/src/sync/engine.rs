@@ -16,7 +16,7 @@ use crate::entry::About;
 use crate::ids::{BlobId, CaptureId, DeviceId, LogId};
 use crate::knowledge::{Fact, GATEWAY_REPEAT_MS, Knowledge, Known};
 use crate::record::Record;
-use crate::replica::{AppendError, Cursor, Query, Replica, Written, keys};
+use crate::replica::{AppendError, Page, Query, Replica, Written, keys};
 use crate::site::{Certificate, Roles};
 use crate::stage::{Stages, stages};
 use crate::store::{Batch, Direction, Store, StoreError, Table, Ticket};
@@ -138,11 +138,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// One page of captures, newest first.
-    pub fn captures(
-        &self,
-        now_ms: u64,
-        query: &Query,
-    ) -> Result<(Vec<(CaptureId, CaptureView, Stages)>, Option<Cursor>), StoreError> {
+    pub fn captures(&self, now_ms: u64, query: &Query) -> Result<Page, StoreError> {
         self.replica.list(query, |id, view| self.stages(now_ms, id, view))
     }
 

@@ -3,6 +3,7 @@
 //! Wants go out in order of rank (urgent first, then oldest), disjoint ranges to all who hold a capture whole. Each group
 //! verifies on its own, is written as it comes, and survives a restart.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LinkId;
@@ -144,8 +145,8 @@ impl Swarm {
         self.use_blobs(capture, origin);
         let mut blobs = BTreeSet::new();
         for blob in origin.blobs.iter().filter(|blob| !present(&blob.id)) {
-            if !self.wanted.contains_key(&blob.id) {
-                self.wanted.insert(blob.id, Progress::resume(store, *blob)?);
+            if let Entry::Vacant(vacant) = self.wanted.entry(blob.id) {
+                vacant.insert(Progress::resume(store, *blob)?);
             }
             blobs.insert(blob.id);
         }

@@ -89,10 +89,10 @@ fn a_peer_may_say_anything_in_any_phase_and_the_engine_goes_on() {
             // Two steps and the right word are the whole way.
             assert!(steps >= 2 || !peer.is_admitted(), "no short cut into a session");
             if peer.is_gone() {
-                ended += 1
+                ended += 1;
             } else {
-                stayed += 1
-            };
+                stayed += 1;
+            }
             peer.still_serves(&site);
         }
     }
