@@ -163,6 +163,19 @@ impl Process {
         self.child.id()
     }
 
+    /// The processes that it has started.
+    ///
+    /// # Panics
+    /// If there is no `/proc`.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        let own = format!("PPid:\t{}", self.pid());
+        let all = std::fs::read_dir("/proc").expect("Linux has /proc").flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| read(Path::new(&format!("/proc/{pid}/status"))).lines().any(|line| line == own)).collect()
+    }
+
     /// All that it has logged, and those before it on the same folder.
     #[must_use]
     pub fn logged(&self) -> String {
@@ -206,6 +219,16 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Ends any process at once.
+///
+/// # Panics
+/// If there is no `kill`.
+pub fn kill(pid: u32) {
+    // It may be gone already.
+    let _ =
+        Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status().expect("kill is there");
 }
 
 fn read(path: &Path) -> String {

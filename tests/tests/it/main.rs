@@ -1,4 +1,6 @@
 //! Real `greenline` processes on loopback, one story a module. They need no root, no network, no service.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod crash;
 mod journey;
+mod partition;
