@@ -34,6 +34,9 @@ pub enum Refusal {
     /// It doesn't point to the entry that this replica has before it.
     #[error("the entry doesn't continue the log")]
     Discontinuous,
+    /// Its body is missing, and nothing says that it may be: whoever carried it could have dropped it.
+    #[error("the entry came without its body")]
+    NoBody,
     /// The log forked at or before this place.
     #[error("the log is frozen: its author wrote two histories")]
     Frozen,
@@ -170,6 +173,8 @@ impl<S: Store> Replica<S> {
             let log = header.author.log();
             if let Err(error) = entry.check_shape(self.site()) {
                 work.out.refused.push((log, error.into()));
+            } else if entry.body.is_none() {
+                work.out.refused.push((log, Refusal::NoBody));
             } else if header.author.epoch >= EPOCHS_MAX {
                 work.out.refused.push((log, Refusal::TooManyLogs));
             } else if self.frozen_at(&log).is_some_and(|at| header.seq >= at) {

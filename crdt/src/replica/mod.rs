@@ -270,11 +270,12 @@ impl<S: Store> Replica<S> {
         })?;
         for bytes in logs {
             let log: Log = self.read(&bytes)?;
-            self.clock = self.clock.max(log.time);
             self.logs.insert(log.author.log(), log);
         }
         self.durable = self.logs.iter().map(|(id, log)| (*id, log.head)).collect();
         self.epoch = self.store.get(Table::Meta, keys::EPOCH)?.map_or(0, |bytes| keys::number(&bytes) as u32);
+        // How far others' clocks can be believed is seen when something is written.
+        self.clock = self.logs.get(&self.own_author().log()).map_or(Hlc::default(), |log| log.time);
         let last = self.store.scan(Table::Entries, &[], &[u8::MAX; 9], Direction::Down, 1)?;
         self.next_arrival = last.first().map_or(0, |(key, _)| keys::number(key) + 1);
         let mut views = Vec::new();

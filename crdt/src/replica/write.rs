@@ -18,6 +18,7 @@ use crate::statement::{
     ReviewContent, Seen, Statement, Verdict, VerdictContent, capture_id,
 };
 use crate::store::{Store, StoreError, Ticket};
+use crate::time::Hlc;
 use crate::view::{EntryRef, Origin};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -210,7 +211,7 @@ impl<S: Store> Replica<S> {
         self.own_author()
     }
 
-    fn begin_own_log(&mut self, now_ms: u64, work: &mut Work) -> Result<(), AppendError> {
+    pub(super) fn begin_own_log(&mut self, now_ms: u64, work: &mut Work) -> Result<(), AppendError> {
         let own = self.logs.get(&self.own_author().log());
         if own.is_some_and(|log| log.certificate == self.identity.certificate) {
             return Ok(());
@@ -220,7 +221,7 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    fn append_one(
+    pub(super) fn append_one(
         &mut self,
         now_ms: u64,
         about: About,
@@ -233,7 +234,7 @@ impl<S: Store> Replica<S> {
         }
         let author = self.own_author();
         let head = self.logs.get(&author.log()).map_or(Head::NONE, |log| log.head);
-        self.clock = self.clock.next(now_ms);
+        self.clock = self.heard(now_ms).next(now_ms);
         let header = Header {
             version: ENTRY_VERSION,
             site: self.site(),
@@ -250,6 +251,12 @@ impl<S: Store> Replica<S> {
         let hash = entry.header().hash();
         self.accept(now_ms, hash, &entry, work)?;
         Ok((EntryRef { log: author.log(), seq: entry.header().seq }, hash))
+    }
+
+    /// The newest time that this device has heard of and believes now, also before it was restarted. What it writes next comes
+    /// after that.
+    fn heard(&self, now_ms: u64) -> Hlc {
+        self.logs.values().fold(self.clock, |clock, log| clock.follow(log.time, now_ms))
     }
 
     fn put_blob(&mut self, sealed: &[u8]) -> Result<BlobRef, AppendError> {

@@ -649,7 +649,7 @@ impl<S: Store> Engine<S> {
             let Some(origin) = self.replica.capture(id)?.and_then(|view| view.origin) else { continue };
             keep.extend(origin.blobs.iter().map(|blob| blob.id));
             if origin.blobs.iter().all(|blob| present.contains(&blob.id)) {
-                self.swarm.set_whole(id);
+                self.swarm.set_whole(id, &origin);
                 self.say_that_it_holds(now_ms, id, &origin);
             } else if !self.replica.unanswered().contains(&id) {
                 self.want(now_ms, id, &origin, |blob| present.contains(blob))?;
@@ -675,8 +675,10 @@ impl<S: Store> Engine<S> {
         let mut query = Query { device: Some(own), limit: crate::replica::PAGE_MAX, ..Query::default() };
         loop {
             let (page, next) = self.captures(0, &query)?;
-            let origins = page.into_iter().filter_map(|(_, view, _)| view.origin);
-            keep.extend(origins.flat_map(|origin| origin.blobs).map(|blob| blob.id));
+            for (id, origin) in page.into_iter().filter_map(|(id, view, _)| Some((id, view.origin?))) {
+                self.swarm.use_blobs(id, &origin);
+                keep.extend(origin.blobs.iter().map(|blob| blob.id));
+            }
             let Some(next) = next else { break };
             query.after = Some(next);
         }
@@ -706,7 +708,7 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         if origin.device == own {
-            self.swarm.set_whole(id);
+            self.swarm.set_whole(id, origin);
             return Ok(());
         }
         self.want(now_ms, id, origin, |_| false)
@@ -746,8 +748,8 @@ impl<S: Store> Engine<S> {
         self.swarm.forget(&id);
         self.knowledge.settle(id);
         if origin.device != own && !self.replica.unanswered().contains(&id) {
-            for blob in &origin.blobs {
-                self.replica.store_mut().blob_remove(blob.id)?;
+            for blob in self.swarm.leave_blobs(id, origin) {
+                self.replica.store_mut().blob_remove(blob)?;
             }
         }
         Ok(())
@@ -876,9 +878,9 @@ impl<S: Store> Engine<S> {
     }
 
     fn on_blob_gone(&mut self, now_ms: u64, link: LinkId, blob: BlobId) -> Result<(), CloseReason> {
-        let Some((capture, released)) = self.swarm.gone(link, &blob) else { return Ok(()) };
-        if let (Some(session), Some(rank)) = (self.sessions.get_mut(&link), self.swarm.rank(&capture)) {
-            session.offers.remove(&rank);
+        let Some((ranks, released)) = self.swarm.gone(link, &blob) else { return Ok(()) };
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.offers.retain(|rank| !ranks.contains(rank));
             session.blobs_asked = session.blobs_asked.saturating_sub(released);
         }
         let links: Vec<LinkId> = self.sessions.keys().copied().collect();
