@@ -64,6 +64,19 @@ pub enum StartError {
     Api(#[from] std::io::Error),
 }
 
+impl StartError {
+    /// What to do next.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Driver(_) => "check that the disk is sound and has room, and that nothing else runs on this folder",
+            Self::Mesh(_) => "choose another address with --listen",
+            Self::WayOut(_) => "check this machine's network, then start again",
+            Self::Api(_) => "choose another address with --api",
+        }
+    }
+}
+
 /// A device that runs.
 pub struct Device {
     driver: Driver,

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use synth::{Person, Quality, print_png};
+
+/// The fingers that are taken: both index fingers.
+const FINGERS: [u8; 2] = [2, 7];
+
 /// What goes into a capture.
 #[derive(Clone, Debug, Default)]
 pub struct Check {
@@ -28,6 +33,14 @@ impl Check {
         Self::bare().image("finger-2", picture(number, 64))
     }
 
+    /// Of a synthetic person: two fingers, taken anew, and what the papers say.
+    #[must_use]
+    pub fn of(person: &Person) -> Self {
+        let fingers = FINGERS.map(|finger| (format!("finger-{finger}"), print(person, finger, 1)));
+        let particulars = person.particulars().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { images: fingers.to_vec(), particulars, ..Self::bare() }
+    }
+
     /// With one image more.
     #[must_use]
     pub fn image(mut self, field: &str, bytes: Vec<u8>) -> Self {
@@ -41,6 +54,15 @@ impl Check {
         self.particulars.insert(name.to_owned(), value.to_owned());
         self
     }
+}
+
+/// The prints that a database has of a person, by finger.
+pub(crate) fn on_file(person: &Person) -> [(u8, Vec<u8>); 2] {
+    FINGERS.map(|finger| (finger, print(person, finger, 0)))
+}
+
+fn print(person: &Person, finger: u8, impression: u32) -> Vec<u8> {
+    print_png(&person.finger(finger).impression(impression, Quality::Good))
 }
 
 /// A square gray picture that shows nothing, as a PGM file; another for each number.

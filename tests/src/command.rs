@@ -38,9 +38,11 @@ pub fn greenline<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Ran {
 }
 
 /// The program with an environment that is the same everywhere.
-pub(crate) fn command() -> Command {
+#[must_use]
+pub fn command() -> Command {
     let mut command = Command::new(program());
-    command.env_remove("GREENLINE_HOME").env("NO_COLOR", "1").env("TZ", "UTC");
+    command.env_remove("GREENLINE_HOME").env_remove("XDG_DATA_HOME").env("HOME", "/nowhere");
+    command.env("NO_COLOR", "1").env("TZ", "UTC");
     command
 }
 

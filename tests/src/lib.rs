@@ -25,7 +25,7 @@ mod wait;
 
 pub use api::{Answer, Api};
 pub use check::{Check, picture};
-pub use command::{Ran, greenline, program};
-pub use process::{Process, Start};
+pub use command::{Ran, command, greenline, program};
+pub use process::{Process, Start, kill};
 pub use site::Site;
 pub use wait::{PATIENCE, wait_for, wait_longer};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::api::Api;
-use crate::command::command;
+use crate::command::{Ran, command};
 use crate::wait::wait_for;
 
 /// A process that is to start.
@@ -74,37 +74,29 @@ impl Start {
     /// With its last words if it doesn't.
     #[must_use]
     pub fn start(&self) -> Process {
+        self.try_start().unwrap_or_else(|ran| panic!("{} ended ({:?}) and said:\n{}", self.name, ran.code, ran.err))
+    }
+
+    /// Starts it, and waits until it says that it is ready, or has ended.
+    ///
+    /// # Panics
+    /// If it does neither.
+    pub fn try_start(&self) -> Result<Process, Ran> {
         let (out, log) = (self.file("out"), self.file("log"));
         let mut child = self.spawn(&out, &log);
         let ready = wait_for(&format!("{} to be ready", self.name), || {
-            let said = std::fs::read_to_string(&out).unwrap_or_default();
-            if let Some(status) = child.try_wait().expect("a child can be asked") {
-                panic!("{} ended ({status}) and said:\n{}", self.name, read(&log));
+            let ended = child.try_wait().expect("a child can be asked");
+            let said = read(&out);
+            let ready = said.lines().find(|line| line.starts_with("ready:")).map(str::to_owned);
+            match ended {
+                Some(status) => Some(Err(Ran { code: status.code(), out: said, err: read(&log) })),
+                None => ready.map(Ok),
             }
-            said.lines().find(|line| line.starts_with("ready:")).map(str::to_owned)
-        });
+        })?;
         let listening = ready.split_whitespace().filter_map(|word| word.parse().ok()).next_back();
         let listening = listening.unwrap_or_else(|| panic!("{} listens nowhere: {ready}", self.name));
         let home = self.folder.join(&self.name);
-        Process { name: self.name.clone(), api: Api::of(&home), home, child, listening, log }
-    }
-
-    /// Starts it where it can't run, and waits until it has ended. Returns how, and what it complained about.
-    ///
-    /// # Panics
-    /// If it runs all the same.
-    #[must_use]
-    pub fn fails(&self) -> (Option<i32>, String) {
-        let (out, log) = (self.file("out"), self.file("log"));
-        let mut child = self.spawn(&out, &log);
-        let ended = wait_for(&format!("{} to give up", self.name), || {
-            if read(&out).contains("ready:") {
-                let _ = child.kill();
-                panic!("{} runs, and shouldn't", self.name);
-            }
-            child.try_wait().expect("a child can be asked")
-        });
-        (ended.code(), read(&log))
+        Ok(Process { name: self.name.clone(), api: Api::of(&home), home, child, listening, log })
     }
 
     fn spawn(&self, out: &Path, log: &Path) -> Child {
@@ -163,6 +155,19 @@ impl Process {
         self.child.id()
     }
 
+    /// The processes that it has started.
+    ///
+    /// # Panics
+    /// If there is no `/proc`.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn children(&self) -> Vec<u32> {
+        let own = format!("PPid:\t{}", self.pid());
+        let all = std::fs::read_dir("/proc").expect("Linux has /proc").flatten();
+        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid| read(Path::new(&format!("/proc/{pid}/status"))).lines().any(|line| line == own)).collect()
+    }
+
     /// All that it has logged, and those before it on the same folder.
     #[must_use]
     pub fn logged(&self) -> String {
@@ -206,6 +211,16 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Ends any process at once.
+///
+/// # Panics
+/// If there is no `kill`.
+pub fn kill(pid: u32) {
+    // It may be gone already.
+    let _ =
+        Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status().expect("kill is there");
 }
 
 fn read(path: &Path) -> String {

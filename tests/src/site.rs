@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use synth::Person;
 use tempfile::TempDir;
 
+use crate::check::on_file;
 use crate::command::greenline;
 use crate::process::Start;
 
@@ -78,6 +80,24 @@ impl Site {
         args.extend(roles.iter().flat_map(|role| ["--role", role]));
         args.push(request.trim());
         greenline(args).ok().trim().to_owned()
+    }
+
+    /// Puts people with known prints into a hub's gallery.
+    ///
+    /// # Panics
+    /// If the program can't.
+    pub fn fill_gallery(&self, hub: &str, people: &[Person]) {
+        for person in people {
+            let home = as_text(&self.home(hub));
+            let mut args = ["hub", "gallery", "add", "--home", &home, "--reference"].map(str::to_owned).to_vec();
+            args.push(person.reference());
+            for (finger, png) in on_file(person) {
+                let file = self.path.join(format!("print-{finger}.png"));
+                std::fs::write(&file, png).expect("a file for a print");
+                args.extend(["--finger".to_owned(), format!("{finger}={}", as_text(&file))]);
+            }
+            let _ = greenline(args).ok();
+        }
     }
 
     /// A device to start. It dials and listens on loopback only, and looks for nobody by itself.

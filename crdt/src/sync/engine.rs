@@ -646,11 +646,22 @@ impl<S: Store> Engine<S> {
             keep.extend(origin.blobs.iter().map(|blob| blob.id));
             if origin.blobs.iter().all(|blob| present.contains(&blob.id)) {
                 self.swarm.set_whole(id, &origin);
+                self.say_that_it_holds(now_ms, id, &origin);
             } else if !self.replica.unanswered().contains(&id) {
                 self.want(now_ms, id, &origin, |blob| present.contains(blob))?;
             }
         }
         self.remove_leftovers(&keep)
+    }
+
+    /// What this device knows of itself is saved now and then; what is on its disk is so at once. A device that was switched off
+    /// right after it had taken a copy would otherwise never offer it to anybody.
+    fn say_that_it_holds(&mut self, now_ms: u64, id: CaptureId, origin: &Origin) {
+        let identity = self.replica.identity();
+        let own = identity.device();
+        if origin.device != own && !identity.certificate.roles.has(Roles::HUB) {
+            self.knowledge.learn(now_ms, own, own, &Fact::Holds(id));
+        }
     }
 
     /// Removes blobs that a crash left behind after their capture was settled. Own captures keep theirs.

@@ -70,6 +70,21 @@ pub enum HubError {
     Endpoint(#[from] quic::EndpointError),
 }
 
+impl HubError {
+    /// What to do next.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::NoSite => "enrol it first: `greenline device request` begins that",
+            Self::SeveralKeys => "use one folder per key, with --home",
+            Self::Driver { .. } => {
+                "check that the disk is sound and has room, and that nothing else runs on this folder"
+            }
+            Self::Endpoint(_) => "choose another address with --listen",
+        }
+    }
+}
+
 /// A site as the hub runs it.
 struct Site {
     name: String,

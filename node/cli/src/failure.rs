@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use gateway::hub::HubError;
 use node::enrol::EnrolError;
 use node::home::HomeError;
+use node::runtime::StartError;
 
 /// `Error:` and `Hint:` on stderr, exit code 1. Usage errors exit with 2, from the argument parser.
 #[derive(Debug)]
@@ -45,6 +47,18 @@ impl From<HomeError> for Failure {
 
 impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
+        Self::new(&error).hint(error.hint())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::new(&error).hint(error.hint())
+    }
+}
+
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
         Self::new(&error).hint(error.hint())
     }
 }

@@ -69,7 +69,8 @@ pub(super) async fn review(
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let id = parse_id(&id)?;
     let next = "send {\"outcome\": \"confirmed\", \"refuted\" or \"undecided\", \"note\": text}";
-    let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text(), next))?;
+    // What is wrong with the body isn't repeated: it may be about somebody.
+    let Json(body) = body.map_err(|error| Problem::new(error.status(), "the body isn't a review", next))?;
     if body.note.len() > NOTE_BYTES_MAX {
         return Err(Problem::bad_request(format!("a note has at most {NOTE_BYTES_MAX} bytes"), "shorten it"));
     }

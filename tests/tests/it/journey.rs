@@ -1,17 +1,107 @@
-//! The journey of a capture, from an officer who is cut off to the verdict on her screen.
+//! The journey of a capture: from an officer who is cut off, over a mule and a gateway, to the hub; and its answer's way back.
+//!
+//! ```text
+//!   Ana's valley          Ben's valley                  the world
+//!   ana ── mule ──────► mule ── ben ── van ── (late) ── hub
+//! ```
 
-use tests::{Check, Site, wait_for};
+use serde_json::{Value, json};
+use synth::Person;
+use tests::{Check, Process, Site, wait_for};
 
 #[test]
-fn smoke() {
+fn a_capture_finds_its_way_out_and_its_answer_finds_its_way_back() {
+    // A site is founded, a hub and five devices are enrolled. Only the officers capture; mule and van just carry.
     let site = Site::found();
     site.enrol("hub", &["hub"]);
     site.enrol("ana", &["officer"]);
+    site.enrol("ben", &["officer"]);
+    site.enrol("chief", &["supervisor"]);
+    site.enrol("mule", &[]);
+    site.enrol("van", &[]);
+    // The hub knows one of the two people who will come.
+    let (known, unknown) = (Person::new(1, 1), Person::new(1, 2));
+    site.fill_gallery("hub", &[known, Person::new(1, 3)]);
     let hub = site.hub("hub").start();
-    let ana = site.device("ana").hub(&hub).start();
-    let id = ana.api().capture(&Check::with_picture(1));
-    let verdict = wait_for("a verdict", || ana.api().verdict(&id));
-    assert_eq!(verdict["value"], "inconclusive");
-    ana.stop();
-    hub.stop();
+
+    // The chief opens Ana's post and leaves. From now on Ana's device can tell who examines here, and so will the hub.
+    let ana = site.device("ana").start();
+    let chief = site.device("chief").peer(&ana).start();
+    wait_for("the chief and Ana to meet", || (ana.api().status()["logs"] == 2).then_some(()));
+    chief.stop();
+
+    // Ana and Ben capture, each alone in a valley.
+    let of_known = ana.api().capture(&Check::of(&known));
+    assert_eq!(stage(&ana, &of_known), "recorded");
+    let ben = site.device("ben").start();
+    let of_unknown = ben.api().capture(&Check::of(&unknown));
+
+    // The mule comes by Ana, and she sees that a second device now holds what she captured.
+    let mule = site.device("mule").peer(&ana).start();
+    wait_for("the mule to take a copy", || (stage(&ana, &of_known) == "copied").then_some(()));
+    let carried = mule.api().show(&of_known).unwrap();
+    assert_eq!(carried["particulars"], Value::Null, "who carries can't read");
+    mule.stop();
+
+    // In Ben's valley it meets the van, which has no way out yet: all the van can do is hold both captures.
+    let van = site.device("van").peer(&ben).start();
+    let mule = site.device("mule").peer(&ben).start();
+    wait_for("the van to hold both captures whole", || holds_whole(&van, &[&of_known, &of_unknown]).then_some(()));
+    assert_eq!(van.api().status()["gateway"], false);
+    assert_eq!(hub.api().status()["sites"][0]["captures"], 0);
+    van.stop();
+
+    // The van drives to where the hub can be reached, still in sight of Ben: now it is a gateway.
+    let van = site.device("van").peer(&ben).hub(&hub).start();
+    let verdict = wait_for("Ben's verdict", || ben.api().verdict(&of_unknown));
+    assert_eq!((&verdict["value"], &verdict["locked"]), (&json!("no_match"), &json!(false)));
+    assert_eq!(van.api().status()["gateway"], true);
+
+    // Ana's answer is on the mule, which can't read it. The mule takes it home.
+    let sealed = wait_for("the mule to have Ana's verdict", || first_verdict(&mule, &of_known));
+    assert_eq!((&sealed["readable"], &sealed["value"]), (&json!(false), &Value::Null));
+    mule.stop();
+    let mule = site.device("mule").peer(&ana).start();
+    let verdict = wait_for("Ana's verdict", || ana.api().verdict(&of_known));
+    assert_eq!((&verdict["value"], &verdict["locked"]), (&json!("candidate"), &json!(true)));
+    assert_eq!(verdict["lock"], "do not act: awaiting examiner");
+    assert_eq!(verdict["candidates"], json!([known.reference()]));
+    assert_eq!(stage(&ana, &of_known), "screened");
+
+    // A candidate is not yet an answer. Ana can't confirm it herself; the chief, who looked at both prints, can.
+    let review = json!({"outcome": "confirmed", "note": "same whorl, same scar"});
+    let path = format!("/api/captures/{of_known}/reviews");
+    assert_eq!(ana.api().post(&path, &review).status, 403, "an officer doesn't examine");
+    let chief = site.device("chief").peer(&ana).start();
+    wait_for("the chief to have the verdict", || chief.api().verdict(&of_known));
+    let _ = chief.api().post(&path, &review).ok();
+    wait_for("Ana's candidate to be unlocked", || {
+        ana.api().verdict(&of_known).filter(|verdict| verdict["locked"] == false)
+    });
+    assert_eq!(stage(&ana, &of_known), "examined");
+
+    // Ana has read it, and says so. Everybody hears of that.
+    let _ = ana.api().post(&format!("/api/captures/{of_known}/seen"), &json!({})).ok();
+    for other in [&chief, &mule] {
+        wait_for("others to hear that it was seen", || (stage(other, &of_known) == "seen").then_some(()));
+    }
+    // Every step of the journey is on record, with who took it.
+    let stages = ana.api().show(&of_known).unwrap()["stages"].clone();
+    let by = ["recorded", "accepted", "screened", "examined", "seen"].map(|step| stages[step]["alias"].clone());
+    assert_eq!(by, ["ana", "hub", "hub", "chief", "ana"]);
+    [ana, ben, chief, mule, van, hub].into_iter().for_each(Process::stop);
+}
+
+fn stage(device: &Process, id: &str) -> String {
+    let capture = device.api().show(id);
+    capture.and_then(|capture| capture["stage"].as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn first_verdict(device: &Process, id: &str) -> Option<Value> {
+    device.api().show(id)?["verdicts"].get(0).cloned()
+}
+
+fn holds_whole(device: &Process, ids: &[&str]) -> bool {
+    let known = ids.iter().all(|id| device.api().show(id).is_some());
+    known && device.api().status()["missing"]["captures"] == 0
 }

@@ -1,4 +1,10 @@
 //! Real `greenline` processes on loopback, one story a module. They need no root, no network, no service.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod cli;
+mod crash;
 mod journey;
+mod partition;
+mod privacy;
+mod scale;
+mod strangers;

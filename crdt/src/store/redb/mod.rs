@@ -24,7 +24,6 @@ mod tables;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fs::OpenOptions;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -34,6 +33,7 @@ use ::redb::{Database, StorageBackend};
 
 use super::{Batch, Direction, Row, Store, StoreError, Table, Ticket, no_such_blob};
 use crate::ids::BlobId;
+use crate::quiet::catch;
 use blobs::{Folder, Parts};
 use committer::Committer;
 use disk::{Disk, Fault};
@@ -71,8 +71,11 @@ impl RedbStore {
     /// Opens the store in `dir`, making both if they aren't there.
     pub fn open(dir: &Path, on_durable: OnDurable) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(|error| tables::from_io(&error))?;
-        if !dir.join(FILE).exists() {
-            make(dir)?;
+        match std::fs::metadata(dir.join(FILE)) {
+            // redb would make an empty store of it, and what was in it would be lost without a word.
+            Ok(found) if found.len() == 0 => return Err(StoreError::Damaged("its file is empty".to_owned())),
+            Ok(_) => {}
+            Err(_) => make(dir)?,
         }
         Self::open_with_backend(dir, file(&dir.join(FILE))?, on_durable)
     }
@@ -140,8 +143,7 @@ fn file(path: &Path) -> Result<FileBackend, StoreError> {
 /// redb panics on some pages that a bad disk has changed, when it opens them and when it reads them; that must not take the
 /// program down.
 fn contained<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    let panicked = |_| Err(StoreError::Damaged("its file can't be read".to_owned()));
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
+    catch(read).unwrap_or_else(|| Err(StoreError::Damaged("its file can't be read".to_owned())))
 }
 
 fn open_tables(disk: Disk<impl StorageBackend>) -> Result<(Database, Snapshot), StoreError> {

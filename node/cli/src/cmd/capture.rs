@@ -1,6 +1,6 @@
 //! `greenline capture`: a person's check.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value};
@@ -57,8 +57,7 @@ pub(crate) fn run(args: CaptureArgs) -> Result<(), Failure> {
     let face = args.face.iter().map(|path| ("face".to_owned(), path));
     let mut images = Vec::new();
     for (name, path) in fingers.chain(face) {
-        let bytes = std::fs::read(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
-        images.push((name, bytes));
+        images.push((name, read(path)?));
     }
     let particulars: Map<String, Value> =
         args.particulars.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
@@ -77,6 +76,11 @@ pub(crate) fn run(args: CaptureArgs) -> Result<(), Failure> {
         return output::json(&recorded);
     }
     output::say(format!("Recorded {}", output::text(&recorded, "id")))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error| Failure::new(format!("{}: {error}", path.display()));
+    std::fs::read(path).map_err(|error| unreadable(error).hint("give the path of an image that is there"))
 }
 
 fn parse_finger(text: &str) -> Result<(u8, PathBuf), String> {

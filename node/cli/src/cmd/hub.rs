@@ -147,12 +147,13 @@ async fn serve(args: HubRunArgs) -> Result<(), Failure> {
     }
     let workers = args.workers.unwrap_or_else(cores);
     let builtin = Arc::new(Builtin::new(pool(workers)?, open_gallery(&home)?));
-    let hub = Hub::start(HubConfig { listen: args.listen, sites, screener: builtin.clone(), workers })
-        .await
-        .map_err(Failure::new)?;
+    let hub = Hub::start(HubConfig { listen: args.listen, sites, screener: builtin.clone(), workers }).await?;
     let hub = Arc::new(hub);
     let listening = hub.listening();
-    let server = node::hub_api::serve(args.api, &home.token()?, hub.clone()).await.map_err(Failure::new)?;
+    let server = node::hub_api::serve(args.api, &home.token()?, hub.clone()).await;
+    let server = server.map_err(|error| {
+        Failure::new(format!("the API can't be served: {error}")).hint("choose another address with --api")
+    })?;
     let url = format!("http://{}", server.addr());
     home.announce(&url)?;
     output::say(format!("ready: api {url}, listening {listening}"))?;

@@ -66,7 +66,7 @@ async fn serve(args: RunArgs) -> Result<(), Failure> {
         api: args.api,
         token: home.token()?,
     };
-    let device = Device::start(config).await.map_err(Failure::new)?;
+    let device = Device::start(config).await?;
     let url = format!("http://{}", device.api_addr());
     home.announce(&url)?;
     let listening: Vec<String> = device.listening().iter().map(ToString::to_string).collect();
