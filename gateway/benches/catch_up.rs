@@ -5,9 +5,12 @@
 //! The clock runs from dialling until all captures are on the receiver's disk. The captures have no images: what is
 //! measured is entries, and images are fetched beside them, at the pace of the link.
 //!
-//! Prints the median of several rounds, and ratios to the signature checks alone, measured in the same run.
+//! Prints the median of several rounds, and ratios to what can't be saved, measured in the same run: checking the signatures,
+//! and bringing as many bytes to the same disk.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use std::fs::File;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -35,6 +38,8 @@ const ROUNDS: usize = 3;
 const BATCH: usize = 180;
 /// Signatures checked one by one: enough for a figure.
 const SINGLES: usize = 5_000;
+/// Bytes that the bare disk is given between two fsyncs: about what the store commits at a time.
+const COMMIT_BYTES: usize = 8 << 20;
 /// Captures from which on a round takes so long that one is enough.
 const MANY: usize = 500_000;
 /// The budgets: 100,000 captures within 3 s, a million within 35 s, 1.2 bytes on the wire for one of an entry.
@@ -52,6 +57,15 @@ struct Site {
 struct Round {
     time: Duration,
     traffic: Traffic,
+    /// What went to the disk, if the system tells.
+    written_bytes: Option<u64>,
+}
+
+/// What catching up can't do without.
+struct Bases {
+    batched: Duration,
+    single: Duration,
+    disk: Duration,
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -69,6 +83,7 @@ async fn measure(site: &Site, count: usize) {
     let entries = fill(site, &source, count);
     let bytes: usize = entries.iter().map(Vec::len).sum();
     let (batched, single) = check_signatures(&entries);
+    let bases = Bases { batched, single, disk: write_out(folder.path(), &entries) };
     drop(entries);
     let mut rounds = Vec::new();
     for number in 0..if count < MANY { ROUNDS } else { 1 } {
@@ -77,11 +92,11 @@ async fn measure(site: &Site, count: usize) {
     }
     rounds.sort_by_key(|round| round.time);
     println!("{count} captures, {:.0} bytes each", bytes as f64 / count as f64);
-    show_times(count, &rounds, batched, single);
-    show_traffic(bytes, rounds[rounds.len() / 2].traffic);
+    show_times(count, &rounds, &bases);
+    show_bytes(bytes, &rounds[rounds.len() / 2]);
 }
 
-fn show_times(count: usize, rounds: &[Round], batched: Duration, single: Duration) {
+fn show_times(count: usize, rounds: &[Round], bases: &Bases) {
     let seconds = |time: Duration| format!("{:.2} s", time.as_secs_f64());
     let all: Vec<String> = rounds.iter().map(|round| seconds(round.time)).collect();
     let time = rounds[rounds.len() / 2].time;
@@ -89,15 +104,24 @@ fn show_times(count: usize, rounds: &[Round], batched: Duration, single: Duratio
     println!("  caught up, on disk   {:>8}, {rate:.0} a second (rounds: {})", seconds(time), all.join(", "));
     let each = if count < MANY { BUDGET_PER_CAPTURE } else { BUDGET_PER_CAPTURE_OF_MANY };
     let budget = each * u32::try_from(count).unwrap();
-    for (base, what) in [(batched, "checking in batches"), (single, "checking one by one"), (budget, "the budget")] {
+    let Bases { batched, single, disk } = *bases;
+    for (base, what) in [
+        (batched, "checking in batches"),
+        (single, "checking one by one"),
+        (disk, "writing them, bare"),
+        (budget, "the budget"),
+    ] {
         println!("  {what:20} {:>8}, catch-up is {:.2} x that", seconds(base), ratio(time, base));
     }
 }
 
-fn show_traffic(bytes: usize, traffic: Traffic) {
-    let share = |wire: u64| wire as f64 / bytes as f64;
-    let (received, sent) = (share(traffic.received_bytes), share(traffic.sent_bytes));
+fn show_bytes(bytes: usize, round: &Round) {
+    let share = |other: u64| other as f64 / bytes as f64;
+    let (received, sent) = (share(round.traffic.received_bytes), share(round.traffic.sent_bytes));
     println!("  on the wire          {received:.3} x the entries in, {sent:.3} x out, budget {BUDGET_WIRE} x");
+    if let Some(written) = round.written_bytes {
+        println!("  to the disk          {:.1} x the entries", share(written));
+    }
 }
 
 fn ratio(time: Duration, base: Duration) -> f64 {
@@ -119,22 +143,46 @@ fn check_signatures(encoded: &[Vec<u8>]) -> (Duration, Duration) {
     (batched, began.elapsed().mul_f64(entries.len() as f64 / singles as f64))
 }
 
+/// How long the disk takes for as many bytes in one file.
+fn write_out(folder: &Path, encoded: &[Vec<u8>]) -> Duration {
+    let mut file = File::create(folder.join("bare")).unwrap();
+    let (mut buffer, began) = (Vec::with_capacity(2 * COMMIT_BYTES), Instant::now());
+    for entry in encoded {
+        buffer.extend_from_slice(entry);
+        if buffer.len() >= COMMIT_BYTES {
+            file.write_all(&buffer).unwrap();
+            file.sync_data().unwrap();
+            buffer.clear();
+        }
+    }
+    file.write_all(&buffer).unwrap();
+    file.sync_data().unwrap();
+    began.elapsed()
+}
+
+/// Bytes that this process has had written to disks.
+fn written_bytes() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/self/io").ok()?;
+    told.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok())
+}
+
 async fn catch_up(site: &Site, source: &Path, empty: &Path, count: usize) -> Round {
     let [full, new] = [(source, 1), (empty, 2)].map(|(folder, seed)| site.start(folder, seed));
     let (listener, events) = quic::listen(&[1; 32], loopback()).unwrap();
     tokio::spawn(carry(full.clone(), events));
     let (dialler, events) = quic::client(&[2; 32], loopback()).unwrap();
     tokio::spawn(carry(new.clone(), events));
-    let began = Instant::now();
+    let (began, written_before) = (Instant::now(), written_bytes());
     dialler.connect(listener.local_addr().to_string(), vec![site.identity(1).device().0]);
     until_durable(&new, count as u64).await;
     let time = began.elapsed();
+    let written_bytes = written_bytes().zip(written_before).map(|(after, before)| after - before);
     let traffic = new.call(|engine, _| engine.traffic()).await.unwrap();
     dialler.shut_down().await;
     listener.shut_down().await;
     new.shut_down().await;
     full.shut_down().await;
-    Round { time, traffic }
+    Round { time, traffic, written_bytes }
 }
 
 fn loopback() -> SocketAddr {

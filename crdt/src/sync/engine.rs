@@ -504,9 +504,10 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn spread_knowledge(&mut self, now_ms: u64) {
-        let links: Vec<LinkId> = self.sessions.iter().filter(|(_, s)| s.is_open()).map(|(link, _)| *link).collect();
-        for link in links {
-            self.timers.set(Timer::Knowledge(link), now_ms + KNOWLEDGE_MS);
+        for (link, session) in self.sessions.iter().filter(|(_, session)| session.is_open()) {
+            // Over an uplink it is what the hub can pull from here, and a verdict waits for that.
+            let gathered_ms = if session.class == LinkClass::Uplink { FRONTIER_MS } else { KNOWLEDGE_MS };
+            self.timers.set(Timer::Knowledge(*link), now_ms + gathered_ms);
         }
     }
 

@@ -62,6 +62,21 @@ fn what_is_being_pushed_is_not_fetched() {
     assert!(world.agree_among(&[a, b]));
 }
 
+/// Two thirds of the time from a capture to its verdict was a gateway's silence: that it held the capture whole, so that the
+/// hub could pull the images, it said together with other news of the half second.
+#[test]
+fn a_neighbours_uplink_gets_a_capture_answered_without_waiting() {
+    let mut world = World::new(6);
+    let hub = world.add(Member::Hub);
+    let [tablet, van] = [(); 2].map(|()| world.add(Member::Officer));
+    world.link(tablet, van);
+    world.link(van, hub);
+    world.settle();
+    let id = world.capture(tablet, 2, 40_000);
+    world.run(100);
+    assert_eq!(world.view(tablet, id).verdicts.len(), 1);
+}
+
 #[test]
 fn a_catch_up_moves_each_entry_once_though_two_peers_have_it() {
     let mut world = World::new(2);

@@ -1,0 +1,72 @@
+//! Memory of an idle device that holds many captures: of the one that made them, and of one that caught up with it.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tests::{Process, Site, wait_for, wait_longer};
+
+use crate::fill::fill;
+
+/// Captures, and what a device may take with so many, in MiB.
+const COUNTS: [(usize, f64); 2] = [(10_000, 64.0), (100_000, 128.0)];
+/// How long a catch-up may take before it counts as stuck.
+const CATCH_UP: Duration = Duration::from_secs(300);
+
+pub(crate) fn measure() {
+    for (count, budget_mib) in COUNTS {
+        with(count, budget_mib);
+    }
+}
+
+fn with(count: usize, budget_mib: f64) {
+    let site = Site::found();
+    site.enrol("hub", &["hub"]);
+    site.enrol("full", &["officer"]);
+    site.enrol("empty", &["officer"]);
+    let empty = site.device("empty").log("warn").start();
+    show("empty", &empty, budget_mib);
+    empty.stop();
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    fill(&site.home("full"), count, now_ms as u64);
+    let full = site.device("full").log("warn").start();
+    holds(&full, count);
+    show(&format!("{count} captures, restarted"), &full, budget_mib);
+    let empty = site.device("empty").peer(&full).log("warn").start();
+    let began = Instant::now();
+    holds(&empty, count);
+    println!(
+        "  {:50} {:.2} s over the mesh, asked every 20 ms",
+        format!("{count} captures, caught up"),
+        began.elapsed().as_secs_f64()
+    );
+    show(&format!("{count} captures, just caught up"), &empty, budget_mib);
+    empty.stop();
+    let empty = site.device("empty").log("warn").start();
+    holds(&empty, count);
+    show(&format!("{count} captures of others, restarted"), &empty, budget_mib);
+}
+
+fn holds(device: &Process, count: usize) {
+    wait_longer("all captures", CATCH_UP, || (device.api().status()["captures"] == count).then_some(()));
+}
+
+/// Shows what it takes once that has stopped changing.
+fn show(what: &str, device: &Process, budget_mib: f64) {
+    let mut before = 0.0;
+    let settled = wait_for("the memory to settle", || {
+        let now = mib(device, "VmRSS:");
+        let same = now == before;
+        before = now;
+        same.then_some(now)
+    });
+    let ratio = settled / budget_mib;
+    let peak = mib(device, "VmHWM:");
+    println!("  {what:50} {settled:.1} MiB, {ratio:.2} x the budget of {budget_mib:.0}; at most {peak:.1} so far");
+}
+
+/// A line of the system's word on a process, in MiB.
+fn mib(device: &Process, line: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", device.pid())).unwrap();
+    let found = status.lines().find_map(|it| it.strip_prefix(line)).unwrap();
+    let kib: f64 = found.trim().trim_end_matches(" kB").parse().unwrap();
+    kib / 1024.0
+}
