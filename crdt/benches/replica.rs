@@ -2,12 +2,14 @@
 //!
 //! Prints medians, and ratios to the signature checks alone, measured in the same run.
 #![allow(missing_docs, clippy::unwrap_used)]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
 use std::time::{Duration, Instant};
 
 use crdt::codec::decode;
 use crdt::entry::{About, ENTRY_BYTES_MAX, Entry, bad_signatures};
 use crdt::ids::CaptureId;
+use crdt::record::EditOp;
 use crdt::replica::{Identity, Membership, Replica};
 use crdt::seal::{ContentKey, GroupKey, Reader, SealingSecret};
 use crdt::site::{Authority, Policy, Request, Roles};
@@ -15,6 +17,7 @@ use crdt::statement::{Capture, Statement, capture_id};
 use crdt::store::Store;
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::redb::RedbStore;
+use crdt::sync::{Engine, Input, LinkClass, Output};
 
 /// Entries per frame of a catch-up over a LAN.
 const FRAME: usize = 180;
@@ -82,11 +85,48 @@ fn main() {
     println!("open with {} captures: {:.2} s", replica.captures(), began.elapsed().as_secs_f64());
     drop(replica);
 
+    for count in [count / 10, count] {
+        catch_up(&site, &entries[..=count], verify);
+    }
+
     let one = per_entry(2_000, || {
         let store = MemoryStore::new(DiskModel::AtOnce);
         take_in(open(&site, store), &entries[..2_000], 1);
     });
     show("accept one entry, alone", one, single);
+    edits(&site, single);
+}
+
+/// Edits of one capture, each taken in alone and looked at by somebody: the record is made anew every time.
+fn edits(site: &Site, single: Duration) {
+    const EDITS: usize = 20;
+    let mut author = open(site, MemoryStore::new(DiskModel::AtOnce));
+    let (capture, _) = captures(site, 1);
+    let about = capture.last().unwrap().header().about;
+    author.ingest(1, capture.clone()).unwrap();
+    let note = [EditOp::Note { text: "came back with a second document".to_owned().into() }];
+    let writing = per_entry(EDITS, || {
+        for seed in 0..EDITS as u8 {
+            author.edit_new(1, [seed; 32], about, &note).unwrap();
+        }
+    });
+    show("make an edit, of 20", writing, single);
+    let sent = author.entries_from(author.own_author().log(), 1, u64::MAX, usize::MAX).unwrap();
+    let sent: Vec<Entry> = sent.iter().map(|bytes| decode(bytes, ENTRY_BYTES_MAX).unwrap()).collect();
+    for (what, look) in [("take in an edit, unread", false), ("take in an edit and read, of 20", true)] {
+        let mut reader = open(site, MemoryStore::new(DiskModel::AtOnce));
+        reader.ingest(1, [capture.clone(), sent[..1].to_vec()].concat()).unwrap();
+        let time = per_entry(EDITS, || {
+            for entry in &sent[1..] {
+                reader.ingest(1, vec![entry.clone()]).unwrap();
+                if look {
+                    reader.record(about).unwrap();
+                }
+            }
+        });
+        show(what, time, single);
+        assert_eq!(reader.record(about).unwrap().unwrap().edits, EDITS);
+    }
 }
 
 fn open<S: Store>(site: &Site, store: S) -> Replica<S> {
@@ -129,6 +169,50 @@ fn captures(site: &Site, count: usize) -> (Vec<Entry>, usize) {
     let encoded = replica.entries_from(log, 1, u64::MAX, usize::MAX).unwrap();
     let bytes = encoded.iter().map(Vec::len).sum();
     (encoded.iter().map(|bytes| decode(bytes, ENTRY_BYTES_MAX).unwrap()).collect(), bytes)
+}
+
+/// An empty device meets one that has it all: what it takes, and what it costs on the wire.
+fn catch_up(site: &Site, entries: &[Entry], base: Duration) {
+    let engine = |seed, replica: Replica<MemoryStore>| (site.enrol(seed).key.id(), Engine::new(1, replica).unwrap());
+    let has = take_in(open(site, MemoryStore::new(DiskModel::AtOnce)), entries, FRAME);
+    let lacks = Replica::open(MemoryStore::new(DiskModel::AtOnce), site.enrol(8), site.membership.clone()).unwrap();
+    let mut ends = [engine(9, has), engine(8, lacks)];
+    let time = per_entry(entries.len(), || {
+        for (at, initiator) in [(0, true), (1, false)] {
+            let device = ends[1 - at].0;
+            ends[at].1.handle(1, Input::LinkUp { link: 1, device, initiator, class: LinkClass::Lan });
+        }
+        let mut now_ms = 1;
+        while ends[1].1.replica().captures() < entries.len() as u64 - 1 {
+            let said = [0, 1].map(|at| speak(&mut ends, at, now_ms));
+            if said == [false, false] {
+                now_ms += 10;
+                ends.iter_mut().for_each(|(_, engine)| engine.handle(now_ms, Input::Tick));
+            }
+        }
+    });
+    let traffic = ends[1].1.traffic();
+    let wire = (traffic.sent_bytes + traffic.received_bytes) as f64;
+    let bytes: usize = entries.iter().map(|entry| crdt::codec::encode(entry).len()).sum();
+    show(&format!("catch up {} captures", entries.len() - 1), time, base);
+    let (total_s, ratio) = (time.as_secs_f64() * entries.len() as f64, wire / bytes as f64);
+    println!("  {total_s:.2} s in all; on the wire {ratio:.3} x the bytes of the entries");
+}
+
+/// Carries what one end has to say now to the other.
+fn speak(ends: &mut [(crdt::ids::DeviceId, Engine<MemoryStore>); 2], at: usize, now_ms: u64) -> bool {
+    let mut said = false;
+    let durable = ends[at].1.replica().store().durable();
+    ends[at].1.handle(now_ms, Input::Durable(durable));
+    while let Some(output) = ends[at].1.poll() {
+        assert!(!matches!(output, Output::Close { .. }), "{output:?}");
+    }
+    ends[at].1.take_ready();
+    while let Some(bytes) = ends[at].1.transmit(1) {
+        said = true;
+        ends[1 - at].1.handle(now_ms, Input::Frame { link: 1, bytes });
+    }
+    said
 }
 
 fn per_entry(count: usize, work: impl FnOnce()) -> Duration {

@@ -17,8 +17,8 @@
 //! simulator run the same code.
 //!
 //! **Where to go next.** [`entry`] is what is replicated, [`statement`] what entries can say and who may say it,
-//! [`replica`] one copy with its read model, [`sync`] how copies meet, [`stage`] how far a capture has come,
-//! [`seal`] who can read what, [`store`] where it is kept. The bytes are in `docs/FORMATS.md`.
+//! [`replica`] one copy with its read model, [`record`] what people write together about a capture, [`sync`] how copies
+//! meet, [`stage`] how far a capture has come, [`seal`] who can read what, [`store`] where it is kept. The bytes are in `docs/FORMATS.md`.
 //!
 //! ```
 //! use crdt::entry::DeviceKey;
@@ -63,6 +63,8 @@ pub mod codec;
 pub mod entry;
 pub mod ids;
 pub mod knowledge;
+pub mod quiet;
+pub mod record;
 pub mod redacted;
 pub mod replica;
 pub mod seal;

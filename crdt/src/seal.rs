@@ -91,7 +91,7 @@ pub struct Reader {
     pub sealing_key: [u8; 32],
 }
 
-/// A content key, wrapped for one reader: 96 bytes.
+/// A content key, wrapped for one reader: 91 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrappedKey {
     /// First eight bytes of the reader's id: which of the wrapped keys is whose.

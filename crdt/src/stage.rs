@@ -100,9 +100,10 @@ pub fn stages(
             return own.1;
         }
         let Some(known) = knowledge.device(device) else { return false };
-        // The origin held it whole from the first; who held it besides is forgotten once a hub has it.
+        // The origin held it whole from the first, and a hub that says so. Who carried it is forgotten then.
         *device == origin.device
-            || (known.has(origin.at) && (origin.blobs.is_empty() || accepted.is_some() || known.holds(&id)))
+            || accepted.is_some_and(|hub| hub.by == *device)
+            || (known.has(origin.at) && (origin.blobs.is_empty() || known.holds(&id)))
     };
     let mut holders: Vec<DeviceId> = knowledge.devices().map(|(device, _)| *device).filter(whole).collect();
     if own.1 && !holders.contains(&own.0) {
@@ -158,6 +159,7 @@ mod tests {
     const ORIGIN: DeviceId = DeviceId([1; 32]);
     const OTHER: DeviceId = DeviceId([2; 32]);
     const HUB: DeviceId = DeviceId([3; 32]);
+    const CARRIER: DeviceId = DeviceId([4; 32]);
     const AT: EntryRef = EntryRef { log: LogId([1; 16]), seq: 4 };
     const PAYLOAD: ByteArray<32> = ByteArray::new([5; 32]);
 
@@ -198,6 +200,10 @@ mod tests {
         assert_eq!(now(&view, &knowledge), Stage::AtGateway, "a receipt for another payload is no receipt");
         view.receipts.add(mark(HUB, 2, PAYLOAD));
         assert_eq!(now(&view, &knowledge), Stage::Accepted);
+        knowledge.learn(20, HUB, HUB, &Fact::Has(AT));
+        knowledge.learn(20, CARRIER, CARRIER, &Fact::Has(AT));
+        let copies = stages(ID, &view, &knowledge, (ORIGIN, true), 100).unwrap().copies;
+        assert_eq!(copies, [OTHER, HUB], "who has only the entry holds no copy, accepted or not");
         view.verdicts.add(mark(HUB, 3, PAYLOAD));
         assert_eq!(now(&view, &knowledge), Stage::Screened);
         view.reviews.add(mark(OTHER, 4, ByteArray::new([3; 32])));

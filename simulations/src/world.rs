@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::entry::About;
 use crdt::ids::CaptureId;
+use crdt::record::{EditOp, Record};
 use crdt::replica::{AppendError, Identity, Membership, Replica, Written};
 use crdt::seal::{Seed, derive};
 use crdt::statement::{CaptureDraft, Image, Shows, Statement, VerdictContent, VerdictValue};
@@ -186,6 +187,18 @@ impl World {
         let result = engine.write(now_ms, |replica| write(replica, now_ms));
         self.drain(device);
         result
+    }
+
+    /// Edits a record, as [`Self::write`].
+    pub fn edit(&mut self, device: usize, about: About, ops: &[EditOp]) -> Result<Written, AppendError> {
+        let seed = self.fresh_seed();
+        self.write(device, |replica, now_ms| replica.edit_new(now_ms, seed, about, ops))
+    }
+
+    /// A device's copy of a record; empty if nobody has edited it.
+    pub fn record(&mut self, device: usize, about: About) -> Record {
+        let engine = self.devices[device].engine.as_mut().expect("the device is on");
+        engine.record(about).ok().flatten().unwrap_or_default()
     }
 
     /// States something, as [`Self::write`].

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use super::ingest::{Work, put_run};
 use super::log::{Head, Run};
+use super::write::AppendError;
 use super::{Replica, keys, read};
 use crate::codec::encode;
-use crate::entry::{About, SignedHeader};
+use crate::entry::{About, Entry, SignedHeader};
 use crate::ids::{CaptureId, EntryHash, LogId};
 use crate::statement::{Fork, Kind, Statement};
 use crate::store::{Batch, Direction, Store, StoreError, Table, Ticket};
@@ -71,10 +72,11 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    /// Takes back everything of a frozen log from its cut on.
+    /// Takes back everything of a frozen log from its cut on, in one batch: nothing half cut survives a crash.
     pub(super) fn truncate_frozen(&mut self, log: LogId) -> Result<Option<Ticket>, StoreError> {
         let Some(cut) = self.frozen_at(&log) else { return Ok(None) };
         self.parked.drop_log(log);
+        self.restate_evidence(log, cut)?;
         let Some(height) = self.logs.get(&log).map(|state| state.head.height).filter(|height| *height >= cut) else {
             return Ok(None);
         };
@@ -82,13 +84,42 @@ impl<S: Store> Replica<S> {
         let touched = self.remove_entries(log, cut, height, &mut work)?;
         self.cut_runs(log, cut, &mut work.batch)?;
         self.shorten(log, cut, &mut work)?;
-        self.store.apply(std::mem::take(&mut work.batch))?;
         for id in touched {
-            self.rebuild_view(id, &mut work)?;
+            self.rebuild_view(id, EntryRef { log, seq: cut }, &mut work)?;
         }
-        let ticket = self.commit(work)?.ticket;
-        self.forget_promises(log);
-        Ok(ticket)
+        self.lower_promises(log, cut);
+        Ok(self.commit(work)?.ticket)
+    }
+
+    /// States again, in the own log, what the part to be cut says of forks: those logs stay cut, and whoever comes later must
+    /// be able to see why.
+    fn restate_evidence(&mut self, log: LogId, cut: u64) -> Result<(), StoreError> {
+        let own = &self.identity.certificate;
+        let now_ms = own.not_before_ms.max(self.clock.ms());
+        let mut evidence = Vec::new();
+        for seq in cut..=self.logs.get(&log).map_or(0, |state| state.head.height) {
+            evidence.extend(self.entry(EntryRef { log, seq })?.as_ref().and_then(fork_in));
+        }
+        evidence.retain(|fork| self.frozen.contains_key(&fork.a.header.author.log()));
+        if evidence.is_empty() || own.valid_at(now_ms).is_err() {
+            return Ok(());
+        }
+        let mut work = Work::default();
+        self.state_all(now_ms, evidence, &mut work).map_err(|error| match error {
+            AppendError::Store(error) => error,
+            other => StoreError::Damaged(other.to_string()),
+        })?;
+        // They are frozen already.
+        work.freezes.clear();
+        self.commit(work).map(drop)
+    }
+
+    fn state_all(&mut self, now_ms: u64, evidence: Vec<Fork>, work: &mut Work) -> Result<(), AppendError> {
+        self.begin_own_log(now_ms, work)?;
+        for fork in evidence {
+            self.append_one(now_ms, About::Site, &Statement::Fork(Box::new(fork)), work)?;
+        }
+        Ok(())
     }
 
     fn remove_entries(
@@ -155,18 +186,20 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    fn certificate_held(&self, entry: &crate::entry::Entry) -> Option<crate::site::Certificate> {
+    fn certificate_held(&self, entry: &Entry) -> Option<crate::site::Certificate> {
         let certificate = self.certificate_in(entry)?;
         let counts = entry.header().seq == 1 || certificate.valid_at(entry.header().time.ms()).is_ok();
         counts.then_some(certificate)
     }
 
-    fn rebuild_view(&mut self, id: CaptureId, work: &mut Work) -> Result<(), StoreError> {
+    /// Works a read model out again from the entries that are left once a log is cut.
+    fn rebuild_view(&mut self, id: CaptureId, cut: EntryRef, work: &mut Work) -> Result<(), StoreError> {
+        let is_left = |at: EntryRef| at.log != cut.log || at.seq < cut.seq;
         let before = self.capture(id)?.unwrap_or_default();
         let mut view = CaptureView::default();
-        let mut entries: Vec<crate::entry::Entry> = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         if let Some(origin) = &before.origin {
-            let still = self.entry(origin.at)?;
+            let still = if is_left(origin.at) { self.entry(origin.at)? } else { None };
             if still.is_none() {
                 work.batch.remove(Table::Order, keys::order(origin.time, id));
                 self.captures = self.captures.saturating_sub(1);
@@ -174,6 +207,7 @@ impl<S: Store> Replica<S> {
             entries.extend(still);
         }
         entries.extend(self.entries_about(&About::Capture(id))?.into_iter().map(|(_, entry)| entry));
+        entries.retain(|entry| is_left(EntryRef { log: entry.header().author.log(), seq: entry.header().seq }));
         for entry in entries {
             let (Some(rule), Some(body)) = (Kind::rule(entry.header().kind), entry.body.as_ref()) else { continue };
             if let Ok(statement) = Statement::decode(rule.kind, body) {
@@ -185,15 +219,26 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    /// A promise to have more of this log than up to the cut doesn't hold any more.
-    fn forget_promises(&mut self, log: LogId) {
+    /// A promise to have more of a log than up to the cut becomes one to have all before it, at the same time as before.
+    fn lower_promises(&mut self, log: LogId, cut: u64) {
         let head = self.logs.get(&log).map(|state| state.head);
+        let lower = |promised: Head| if promised.height < cut { Some(promised) } else { head };
         for (_, heads) in &mut self.pending {
-            heads.retain(|(id, _)| *id != log);
+            heads.retain_mut(|(id, promised)| {
+                let lowered = if *id == log { lower(*promised) } else { Some(*promised) };
+                lowered.inspect(|head| *promised = *head).is_some()
+            });
         }
-        match head {
-            Some(head) => self.durable.insert(log, head),
-            None => self.durable.remove(&log),
-        };
+        if let Some(head) = self.durable.remove(&log).and_then(lower) {
+            self.durable.insert(log, head);
+        }
+    }
+}
+
+fn fork_in(entry: &Entry) -> Option<Fork> {
+    let body = entry.body.as_ref().filter(|_| entry.header().kind == Kind::Fork as u8)?;
+    match Statement::decode(Kind::Fork, body) {
+        Ok(Statement::Fork(fork)) if fork.proves() => Some(*fork),
+        _ => None,
     }
 }

@@ -34,6 +34,9 @@ pub enum Refusal {
     /// It doesn't point to the entry that this replica has before it.
     #[error("the entry doesn't continue the log")]
     Discontinuous,
+    /// Its body is missing, and nothing says that it may be: whoever carried it could have dropped it.
+    #[error("the entry came without its body")]
+    NoBody,
     /// The log forked at or before this place.
     #[error("the log is frozen: its author wrote two histories")]
     Frozen,
@@ -170,6 +173,8 @@ impl<S: Store> Replica<S> {
             let log = header.author.log();
             if let Err(error) = entry.check_shape(self.site()) {
                 work.out.refused.push((log, error.into()));
+            } else if entry.body.is_none() {
+                work.out.refused.push((log, Refusal::NoBody));
             } else if header.author.epoch >= EPOCHS_MAX {
                 work.out.refused.push((log, Refusal::TooManyLogs));
             } else if self.frozen_at(&log).is_some_and(|at| header.seq >= at) {
@@ -306,7 +311,7 @@ impl<S: Store> Replica<S> {
         let effect = self.interpret(at, entry);
         self.grow(at, arrival, hash, entry, work);
         let set_aside = match effect {
-            Ok(effect) => self.take_effect(at, hash, entry, arrival, effect, work)?,
+            Ok(effect) => self.take_effect(at, hash, entry, arrival, &effect, work)?,
             Err(reason) => Some(reason),
         };
         if let Some(reason) = &set_aside {
@@ -366,11 +371,11 @@ impl<S: Store> Replica<S> {
         hash: EntryHash,
         entry: &Entry,
         arrival: u64,
-        statement: Statement,
+        statement: &Statement,
         work: &mut Work,
     ) -> Result<Option<SetAside>, StoreError> {
         let header = entry.header();
-        match &statement {
+        match statement {
             Statement::Certificate(certificate) => {
                 if let Some(log) = self.logs.get_mut(&at.log) {
                     log.certificate = (**certificate).clone();
@@ -383,17 +388,26 @@ impl<S: Store> Replica<S> {
                 }
                 work.freezes.push((fork.a.header.author.log(), fork.a.header.seq));
             }
-            Statement::Edit(_) => self.records.forget(&header.about),
+            // The capture itself says who its origin is, who may write more than others.
+            Statement::Edit(_) | Statement::Capture(_) => self.records.forget(&header.about),
             _ => {}
         }
         if header.kind != Kind::Capture as u8 {
-            work.batch.put(Table::About, keys::about(&header.about, arrival), []);
+            work.batch.put(Table::About, keys::about(&header.about, arrival), self.roles_for(at, &statement));
         }
         let Some(id) = header.about.capture() else { return Ok(None) };
         let mut view = self.view_in(id, work)?;
-        let reason = apply_to_view(&mut view, id, hash, header, &statement, &mut work.batch);
+        let reason = apply_to_view(&mut view, id, hash, header, statement, &mut work.batch);
         work.views.insert(id, view);
         Ok(reason)
+    }
+
+    /// What is kept beside an edit: its author's roles at that place of the log, which later certificates don't change.
+    fn roles_for(&self, at: EntryRef, statement: &Statement) -> Vec<u8> {
+        match (statement, self.logs.get(&at.log)) {
+            (Statement::Edit(_), Some(log)) => vec![log.certificate.roles.0],
+            _ => Vec::new(),
+        }
     }
 
     pub(super) fn view_in(&self, id: CaptureId, work: &mut Work) -> Result<CaptureView, StoreError> {

@@ -19,7 +19,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub use freeze::ForkFound;
 pub use ingest::{Accepted, EPOCHS_MAX, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
 pub use log::{Head, Log};
+pub(crate) use query::Page;
 pub use query::{Cursor, PAGE_MAX, Query};
+pub use records::RECORDS_MAX;
 pub use secrets::{Opened, ReadReview, ReadVerdict};
 pub use write::{AppendError, Written};
 
@@ -269,11 +271,12 @@ impl<S: Store> Replica<S> {
         })?;
         for bytes in logs {
             let log: Log = self.read(&bytes)?;
-            self.clock = self.clock.max(log.time);
             self.logs.insert(log.author.log(), log);
         }
         self.durable = self.logs.iter().map(|(id, log)| (*id, log.head)).collect();
         self.epoch = self.store.get(Table::Meta, keys::EPOCH)?.map_or(0, |bytes| keys::number(&bytes) as u32);
+        // How far others' clocks can be believed is seen when something is written.
+        self.clock = self.logs.get(&self.own_author().log()).map_or(Hlc::default(), |log| log.time);
         let last = self.store.scan(Table::Entries, &[], &[u8::MAX; 9], Direction::Down, 1)?;
         self.next_arrival = last.first().map_or(0, |(key, _)| keys::number(key) + 1);
         let mut views = Vec::new();

@@ -43,13 +43,16 @@ pub struct Query {
 /// One line of a list.
 pub(crate) type Line = (CaptureId, CaptureView, Stages);
 
+/// Some lines, and where the next ones begin.
+pub(crate) type Page = (Vec<Line>, Option<Cursor>);
+
 impl<S: Store> Replica<S> {
     /// One page of captures, newest first, and where the next one begins. `stages` says how far each has come.
     pub(crate) fn list(
         &self,
         query: &Query,
         stages: impl Fn(CaptureId, &CaptureView) -> Option<Stages>,
-    ) -> Result<(Vec<Line>, Option<Cursor>), StoreError> {
+    ) -> Result<Page, StoreError> {
         let from = Hlc::from_ms(query.from_ms.unwrap_or(0)).0.to_be_bytes().to_vec();
         let mut to = match (query.after, query.to_ms) {
             (Some(cursor), _) => keys::order(cursor.time, cursor.capture),

@@ -20,7 +20,7 @@ impl<S: Store> Replica<S> {
         while next <= to {
             let Some(run) = self.run(EntryRef { log, seq: next })? else { break };
             let Some(arrival) = run.arrival(next) else { break };
-            let end = (run.first_arrival + run.count).min(arrival + (to - next) + 1);
+            let end = (run.first_arrival + run.count).min(arrival.saturating_add(to - next).saturating_add(1));
             // Small entries dominate: read a bounded stretch, and cut it where the frame is full.
             let limit = (bytes_max.saturating_sub(bytes) / 256).clamp(1, 1_024);
             let rows =

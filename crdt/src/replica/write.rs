@@ -10,6 +10,7 @@ use crate::blob::{BlobError, BlobRef};
 use crate::codec::encode;
 use crate::entry::{About, BODY_BYTES_MAX, ENTRY_VERSION, Entry, Header};
 use crate::ids::{CaptureId, EntryHash};
+use crate::record::EditError;
 use crate::seal::{ContentKey, Reader, SealError, Sealed, Seed, derive};
 use crate::site::{CertificateError, Roles};
 use crate::statement::{
@@ -17,6 +18,7 @@ use crate::statement::{
     ReviewContent, Seen, Statement, Verdict, VerdictContent, capture_id,
 };
 use crate::store::{Store, StoreError, Ticket};
+use crate::time::Hlc;
 use crate::view::{EntryRef, Origin};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -85,8 +87,11 @@ pub enum AppendError {
     #[error(transparent)]
     Seal(#[from] SealError),
     /// The record's edit isn't possible.
-    #[error("{0}")]
-    Edit(String),
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// No group key to write under.
+    #[error("this device has no group key to write under; ask the supervisor to enrol it again")]
+    NoGroupKey,
     /// The store can't take it.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -194,7 +199,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// The author to write as: a new one if the own log was cut at a fork.
-    fn author_to_write(&mut self) -> crate::ids::Author {
+    pub(super) fn author_to_write(&mut self) -> crate::ids::Author {
         while self.frozen_at(&self.own_author().log()).is_some() {
             let mut batch = crate::store::Batch::default();
             self.begin_new_log(&mut batch);
@@ -206,7 +211,7 @@ impl<S: Store> Replica<S> {
         self.own_author()
     }
 
-    fn begin_own_log(&mut self, now_ms: u64, work: &mut Work) -> Result<(), AppendError> {
+    pub(super) fn begin_own_log(&mut self, now_ms: u64, work: &mut Work) -> Result<(), AppendError> {
         let own = self.logs.get(&self.own_author().log());
         if own.is_some_and(|log| log.certificate == self.identity.certificate) {
             return Ok(());
@@ -216,7 +221,7 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    fn append_one(
+    pub(super) fn append_one(
         &mut self,
         now_ms: u64,
         about: About,
@@ -229,7 +234,7 @@ impl<S: Store> Replica<S> {
         }
         let author = self.own_author();
         let head = self.logs.get(&author.log()).map_or(Head::NONE, |log| log.head);
-        self.clock = self.clock.next(now_ms);
+        self.clock = self.heard(now_ms).next(now_ms);
         let header = Header {
             version: ENTRY_VERSION,
             site: self.site(),
@@ -248,6 +253,12 @@ impl<S: Store> Replica<S> {
         Ok((EntryRef { log: author.log(), seq: entry.header().seq }, hash))
     }
 
+    /// The newest time that this device has heard of and believes now, also before it was restarted. What it writes next comes
+    /// after that.
+    fn heard(&self, now_ms: u64) -> Hlc {
+        self.logs.values().fold(self.clock, |clock, log| clock.follow(log.time, now_ms))
+    }
+
     fn put_blob(&mut self, sealed: &[u8]) -> Result<BlobRef, AppendError> {
         let blob = BlobRef::of(sealed)?;
         self.store.blob_write(blob.id, 0, sealed)?;
@@ -255,7 +266,7 @@ impl<S: Store> Replica<S> {
         Ok(blob)
     }
 
-    fn check_may_write(&self, kind: Kind, now_ms: u64) -> Result<(), AppendError> {
+    pub(super) fn check_may_write(&self, kind: Kind, now_ms: u64) -> Result<(), AppendError> {
         let certificate = &self.identity.certificate;
         certificate.valid_at(now_ms)?;
         let roles = Kind::rule(kind as u8).map_or(Roles(0), |rule| rule.roles);

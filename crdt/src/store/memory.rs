@@ -110,7 +110,9 @@ impl MemoryStore {
     /// As [`Self::crash`], but the disk happened to keep everything up to `kept`, which batches never split.
     pub fn crash_keeping(&mut self, kept: Ticket) {
         let kept = kept.clamp(self.durable, self.last);
-        while let Some((_, undo)) = self.undo.pop_back_if(|(at, _)| *at > kept) {
+        while self.undo.back().is_some_and(|(at, _)| *at > kept)
+            && let Some((_, undo)) = self.undo.pop_back()
+        {
             self.take_back(undo);
         }
         self.undo.clear();

@@ -31,7 +31,7 @@ pub enum Table {
     About = 4,
     /// What was set aside, and why.
     Quarantine = 5,
-    /// Blob -> its length and the capture that it belongs to.
+    /// Blob -> its outline, while it isn't complete.
     Blobs = 6,
     /// Small facts of this replica: format version, own author, addresses met.
     Meta = 7,

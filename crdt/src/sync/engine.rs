@@ -12,9 +12,11 @@ use super::watch::Counters;
 use super::{CloseReason, Event, Input, LinkId, Output};
 use crate::blob::{BlobRef, Outline};
 use crate::codec::{decode, encode};
+use crate::entry::About;
 use crate::ids::{BlobId, CaptureId, DeviceId, LogId};
 use crate::knowledge::{Fact, GATEWAY_REPEAT_MS, Knowledge, Known};
-use crate::replica::{AppendError, Cursor, Query, Replica, Written, keys};
+use crate::record::Record;
+use crate::replica::{AppendError, Page, Query, Replica, Written, keys};
 use crate::site::{Certificate, Roles};
 use crate::stage::{Stages, stages};
 use crate::store::{Batch, Direction, Store, StoreError, Table, Ticket};
@@ -118,6 +120,11 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
+    /// What people have written together about a capture or the site; `None` if nobody has.
+    pub fn record(&mut self, about: About) -> Result<Option<Record>, StoreError> {
+        self.replica.record(about)
+    }
+
     /// How far a capture has come.
     pub fn stages(&self, now_ms: u64, id: CaptureId, view: &CaptureView) -> Option<Stages> {
         let own = self.replica.identity().device();
@@ -131,11 +138,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// One page of captures, newest first.
-    pub fn captures(
-        &self,
-        now_ms: u64,
-        query: &Query,
-    ) -> Result<(Vec<(CaptureId, CaptureView, Stages)>, Option<Cursor>), StoreError> {
+    pub fn captures(&self, now_ms: u64, query: &Query) -> Result<Page, StoreError> {
         self.replica.list(query, |id, view| self.stages(now_ms, id, view))
     }
 
@@ -642,7 +645,7 @@ impl<S: Store> Engine<S> {
             let Some(origin) = self.replica.capture(id)?.and_then(|view| view.origin) else { continue };
             keep.extend(origin.blobs.iter().map(|blob| blob.id));
             if origin.blobs.iter().all(|blob| present.contains(&blob.id)) {
-                self.swarm.set_whole(id);
+                self.swarm.set_whole(id, &origin);
             } else if !self.replica.unanswered().contains(&id) {
                 self.want(now_ms, id, &origin, |blob| present.contains(blob))?;
             }
@@ -657,8 +660,10 @@ impl<S: Store> Engine<S> {
         let mut query = Query { device: Some(own), limit: crate::replica::PAGE_MAX, ..Query::default() };
         loop {
             let (page, next) = self.captures(0, &query)?;
-            let origins = page.into_iter().filter_map(|(_, view, _)| view.origin);
-            keep.extend(origins.flat_map(|origin| origin.blobs).map(|blob| blob.id));
+            for (id, origin) in page.into_iter().filter_map(|(id, view, _)| Some((id, view.origin?))) {
+                self.swarm.use_blobs(id, &origin);
+                keep.extend(origin.blobs.iter().map(|blob| blob.id));
+            }
             let Some(next) = next else { break };
             query.after = Some(next);
         }
@@ -688,7 +693,7 @@ impl<S: Store> Engine<S> {
             return Ok(());
         }
         if origin.device == own {
-            self.swarm.set_whole(id);
+            self.swarm.set_whole(id, origin);
             return Ok(());
         }
         self.want(now_ms, id, origin, |_| false)
@@ -728,8 +733,8 @@ impl<S: Store> Engine<S> {
         self.swarm.forget(&id);
         self.knowledge.settle(id);
         if origin.device != own && !self.replica.unanswered().contains(&id) {
-            for blob in &origin.blobs {
-                self.replica.store_mut().blob_remove(blob.id)?;
+            for blob in self.swarm.leave_blobs(id, origin) {
+                self.replica.store_mut().blob_remove(blob)?;
             }
         }
         Ok(())
@@ -858,9 +863,9 @@ impl<S: Store> Engine<S> {
     }
 
     fn on_blob_gone(&mut self, now_ms: u64, link: LinkId, blob: BlobId) -> Result<(), CloseReason> {
-        let Some((capture, released)) = self.swarm.gone(link, &blob) else { return Ok(()) };
-        if let (Some(session), Some(rank)) = (self.sessions.get_mut(&link), self.swarm.rank(&capture)) {
-            session.offers.remove(&rank);
+        let Some((ranks, released)) = self.swarm.gone(link, &blob) else { return Ok(()) };
+        if let Some(session) = self.sessions.get_mut(&link) {
+            session.offers.retain(|rank| !ranks.contains(rank));
             session.blobs_asked = session.blobs_asked.saturating_sub(released);
         }
         let links: Vec<LinkId> = self.sessions.keys().copied().collect();

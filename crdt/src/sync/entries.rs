@@ -280,6 +280,8 @@ impl<S: Store> Engine<S> {
             }
             self.fetching.remove(&log);
         }
+        // The log moves: what is still lacking has its own grace. An old one would fetch what is being pushed.
+        self.timers.clear(Timer::Fetch(log));
         if self.sessions.values().any(|session| session.is_open() && session.promises(&log, height + 1)) {
             self.timers.set(Timer::Fetch(log), now_ms + GRACE_MS);
         }

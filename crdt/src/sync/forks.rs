@@ -46,7 +46,7 @@ impl<S: Store> Engine<S> {
         hi: u64,
         middle: [u8; 8],
     ) -> Result<(), CloseReason> {
-        if hi <= lo + 1 {
+        if hi <= lo.saturating_add(1) {
             return self.fault(link, "an impossible probe".into());
         }
         let at = lo.midpoint(hi);

@@ -3,6 +3,7 @@
 //! Wants go out in order of rank (urgent first, then oldest), disjoint ranges to all who hold a capture whole. Each group
 //! verifies on its own, is written as it comes, and survives a restart.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LinkId;
@@ -33,7 +34,7 @@ impl Rank {
 struct Missing {
     rank: Rank,
     origin: DeviceId,
-    blobs: BTreeMap<BlobId, Progress>,
+    blobs: BTreeSet<BlobId>,
 }
 
 /// How much of one blob is here.
@@ -62,10 +63,22 @@ pub(super) struct Ask {
 #[derive(Debug, Default)]
 pub(super) struct Swarm {
     missing: BTreeMap<CaptureId, Missing>,
-    wanted: BTreeMap<BlobId, CaptureId>,
-    /// Blobs and captures that are whole once the disk is done.
-    finishing: BTreeMap<Ticket, Vec<(CaptureId, Option<BlobId>)>>,
+    wanted: BTreeMap<BlobId, Progress>,
+    /// What is whole once the disk is done.
+    finishing: BTreeMap<Ticket, Vec<Finishing>>,
     whole: BTreeSet<CaptureId>,
+    /// The captures that name a blob. Honest ones share none, but anybody can write another's blob into a capture of his own,
+    /// and must not get the other's taken away by it.
+    users: BTreeMap<BlobId, BTreeSet<CaptureId>>,
+}
+
+/// See [`Swarm::durable`].
+#[derive(Debug)]
+enum Finishing {
+    /// A capture that lacked nothing.
+    Capture(CaptureId),
+    /// A blob whose last group was written.
+    Blob(BlobId),
 }
 
 impl Swarm {
@@ -86,12 +99,34 @@ impl Swarm {
     /// Bytes of blobs that are still to come.
     pub(super) fn missing_bytes(&self) -> u64 {
         let groups = |progress: &Progress| progress.blob.groups() as usize - progress.have.len();
-        self.missing.values().flat_map(|m| m.blobs.values()).map(|p| (groups(p) * GROUP_BYTES) as u64).sum()
+        self.wanted.values().map(|progress| (groups(progress) * GROUP_BYTES) as u64).sum()
     }
 
     /// A capture that is whole from the start: it was made here, or found whole on disk.
-    pub(super) fn set_whole(&mut self, capture: CaptureId) {
+    pub(super) fn set_whole(&mut self, capture: CaptureId, origin: &Origin) {
+        self.use_blobs(capture, origin);
         self.whole.insert(capture);
+    }
+
+    /// Notes that a capture needs its blobs here.
+    pub(super) fn use_blobs(&mut self, capture: CaptureId, origin: &Origin) {
+        for blob in &origin.blobs {
+            self.users.entry(blob.id).or_default().insert(capture);
+        }
+    }
+
+    /// A capture needs its blobs no longer: those that no other one needs either.
+    pub(super) fn leave_blobs(&mut self, capture: CaptureId, origin: &Origin) -> Vec<BlobId> {
+        let mut free = Vec::new();
+        for blob in &origin.blobs {
+            let users = self.users.entry(blob.id).or_default();
+            users.remove(&capture);
+            if users.is_empty() {
+                self.users.remove(&blob.id);
+                free.push(blob.id);
+            }
+        }
+        free
     }
 
     /// Begins to want a capture's blobs. `present` says which are complete on disk. With none missing, it is whole once
@@ -107,16 +142,16 @@ impl Swarm {
         if self.missing.contains_key(&capture) || self.whole.contains(&capture) {
             return Ok(());
         }
-        let mut blobs = BTreeMap::new();
+        self.use_blobs(capture, origin);
+        let mut blobs = BTreeSet::new();
         for blob in origin.blobs.iter().filter(|blob| !present(&blob.id)) {
-            // The same blob in two captures is one author's oddity; the first that wants it gets it.
-            if !self.wanted.contains_key(&blob.id) {
-                self.wanted.insert(blob.id, capture);
-                blobs.insert(blob.id, Progress::resume(store, *blob)?);
+            if let Entry::Vacant(vacant) = self.wanted.entry(blob.id) {
+                vacant.insert(Progress::resume(store, *blob)?);
             }
+            blobs.insert(blob.id);
         }
         if blobs.is_empty() {
-            self.finishing.entry(ticket).or_default().push((capture, None));
+            self.finishing.entry(ticket).or_default().push(Finishing::Capture(capture));
         } else {
             let missing = Missing { rank: Rank::of(capture, origin), origin: origin.device, blobs };
             self.missing.insert(capture, missing);
@@ -127,10 +162,11 @@ impl Swarm {
     /// Stops wanting a capture.
     pub(super) fn forget(&mut self, capture: &CaptureId) {
         self.whole.remove(capture);
-        if let Some(missing) = self.missing.remove(capture) {
-            missing.blobs.keys().for_each(|blob| {
-                self.wanted.remove(blob);
-            });
+        let Some(missing) = self.missing.remove(capture) else { return };
+        for blob in missing.blobs {
+            if !self.missing.values().any(|other| other.blobs.contains(&blob)) {
+                self.wanted.remove(&blob);
+            }
         }
     }
 
@@ -149,8 +185,9 @@ impl Swarm {
     pub(super) fn ask(&mut self, link: LinkId, offers: &BTreeSet<Rank>, mut window: u32) -> Vec<Ask> {
         let mut asks = Vec::new();
         for rank in offers {
-            let Some(missing) = self.missing.get_mut(&rank.capture) else { continue };
-            for progress in missing.blobs.values_mut() {
+            let Some(missing) = self.missing.get(&rank.capture) else { continue };
+            for blob in &missing.blobs {
+                let Some(progress) = self.wanted.get_mut(blob) else { continue };
                 while window > 0
                     && let Some(ask) = progress.ask(link, window)
                 {
@@ -172,7 +209,7 @@ impl Swarm {
         blob: BlobId,
         values: &[u8],
     ) -> Result<Result<bool, BlobError>, StoreError> {
-        let Some(progress) = self.progress(&blob).filter(|progress| progress.outline.is_none()) else {
+        let Some(progress) = self.wanted.get_mut(&blob).filter(|progress| progress.outline.is_none()) else {
             return Ok(Ok(false));
         };
         match Outline::verify(progress.blob, values) {
@@ -197,7 +234,7 @@ impl Swarm {
         index: u32,
         bytes: &[u8],
     ) -> Result<Result<bool, BlobError>, StoreError> {
-        let Some(progress) = self.progress(&blob) else { return Ok(Ok(false)) };
+        let Some(progress) = self.wanted.get_mut(&blob) else { return Ok(Ok(false)) };
         let asked = progress.asked.get(&index) == Some(&link);
         if asked {
             progress.asked.remove(&index);
@@ -214,9 +251,7 @@ impl Swarm {
         if progress.have.len() == progress.blob.groups() as usize {
             progress.finishing = true;
             let ticket = store.blob_finish(blob)?;
-            if let Some(capture) = self.wanted.get(&blob) {
-                self.finishing.entry(ticket).or_default().push((*capture, Some(blob)));
-            }
+            self.finishing.entry(ticket).or_default().push(Finishing::Blob(blob));
         }
         Ok(Ok(asked))
     }
@@ -226,43 +261,47 @@ impl Swarm {
         let mut whole = Vec::new();
         while self.finishing.first_key_value().is_some_and(|(at, _)| *at <= ticket) {
             let Some((_, done)) = self.finishing.pop_first() else { break };
-            for (capture, blob) in done {
-                if let Some(blob) = blob {
-                    self.wanted.remove(&blob);
-                    let mut batch = Batch::default();
-                    batch.remove(Table::Blobs, blob.0);
-                    store.apply(batch)?;
-                    let Some(missing) = self.missing.get_mut(&capture) else { continue };
-                    missing.blobs.remove(&blob);
-                    if !missing.blobs.is_empty() {
-                        continue;
-                    }
-                    self.missing.remove(&capture);
-                }
-                if self.whole.insert(capture) {
-                    whole.push(capture);
+            for finishing in done {
+                match finishing {
+                    Finishing::Capture(capture) => whole.extend(self.whole.insert(capture).then_some(capture)),
+                    Finishing::Blob(blob) => whole.extend(self.finish(store, blob)?),
                 }
             }
         }
         Ok(whole)
     }
 
-    /// A peer doesn't have a blob after all.
-    pub(super) fn gone(&mut self, link: LinkId, blob: &BlobId) -> Option<(CaptureId, u32)> {
-        let capture = *self.wanted.get(blob)?;
-        Some((capture, self.progress(blob)?.release(link)))
+    /// A blob is on disk. Returns the captures that are whole by it.
+    fn finish<S: Store>(&mut self, store: &mut S, blob: BlobId) -> Result<Vec<CaptureId>, StoreError> {
+        self.wanted.remove(&blob);
+        let mut batch = Batch::default();
+        batch.remove(Table::Blobs, blob.0);
+        store.apply(batch)?;
+        let users: Vec<CaptureId> = self.users.get(&blob).into_iter().flatten().copied().collect();
+        let mut whole = Vec::new();
+        for capture in users {
+            let Some(missing) = self.missing.get_mut(&capture) else { continue };
+            missing.blobs.remove(&blob);
+            if missing.blobs.is_empty() {
+                self.missing.remove(&capture);
+                whole.extend(self.whole.insert(capture).then_some(capture));
+            }
+        }
+        Ok(whole)
+    }
+
+    /// A peer doesn't have a blob after all: whose it is, and how many groups were asked of it in vain.
+    pub(super) fn gone(&mut self, link: LinkId, blob: &BlobId) -> Option<(Vec<Rank>, u32)> {
+        let released = self.wanted.get_mut(blob)?.release(link);
+        let ranks = self.missing.values().filter(|missing| missing.blobs.contains(blob)).map(|missing| missing.rank);
+        Some((ranks.collect(), released))
     }
 
     /// Whatever was asked over a link may be asked of others again.
     pub(super) fn release(&mut self, link: LinkId) {
-        for progress in self.missing.values_mut().flat_map(|missing| missing.blobs.values_mut()) {
+        for progress in self.wanted.values_mut() {
             progress.release(link);
         }
-    }
-
-    fn progress(&mut self, blob: &BlobId) -> Option<&mut Progress> {
-        let capture = self.wanted.get(blob)?;
-        self.missing.get_mut(capture)?.blobs.get_mut(blob)
     }
 }
 

@@ -18,6 +18,7 @@ use args::{Args, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
+    crdt::quiet::install_panic_hook();
     match run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

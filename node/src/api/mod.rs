@@ -17,6 +17,7 @@ use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use gateway::driver::Driver;
 use tokio::net::TcpListener;
@@ -66,6 +67,9 @@ impl Server {
         }
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        // An event must not wait for the reader to acknowledge the one before it, which takes up to 40 ms. If that can't be
+        // had, events are late.
+        let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             // Open event streams would hold a graceful stop back for ever: they end with the process.
@@ -105,6 +109,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/captures/{id}/edits", post(edits::edit))
         .route("/api/captures/{id}/seen", post(captures::seen))
         .route("/api/captures/{id}/reviews", post(captures::review))
+        .route("/api/site/edits", post(edits::edit_site))
+        .route("/api/site/record", get(edits::show_site))
         .route("/api/events", get(events::stream))
         .route("/metrics", get(metrics::metrics))
         .layer(middleware::from_fn_with_state(app.token.clone(), only_the_owner));

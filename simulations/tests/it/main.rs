@@ -3,6 +3,7 @@
 
 mod converge;
 mod crashes;
+mod edits;
 mod forks;
 mod hostile;
 mod order;

@@ -16,7 +16,7 @@ use super::blobs::{self, Folder};
 use super::disk::Fault;
 use super::layer::Layer;
 use super::shared::{Shared, Work};
-use super::tables::{self, Repair, Snapshot};
+use super::tables::{self, Snapshot};
 use crate::ids::BlobId;
 use crate::store::{StoreError, Ticket};
 
@@ -42,9 +42,8 @@ impl Committer {
 
     fn work(&self) -> Result<(), StoreError> {
         loop {
-            match self.shared.next_work(None) {
+            match self.shared.next_work() {
                 Work::Commit(layer, ticket) => self.commit(&layer, ticket)?,
-                Work::Idle => {}
                 Work::Stop => return Ok(()),
             }
         }
@@ -62,8 +61,7 @@ impl Committer {
         if layer.written().next().is_none() {
             return Ok(None);
         }
-        let repair = if std::env::var("QR").is_ok() { Repair::Quick } else { Repair::Full };
-        tables::write(&self.database, layer, repair)?;
+        tables::write(&self.database, layer)?;
         self.fault.failure().map_or(Ok(()), Err)?;
         Snapshot::new(&self.database).map(Some)
     }

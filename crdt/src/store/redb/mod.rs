@@ -47,6 +47,9 @@ pub type OnDurable = Box<dyn Fn(Ticket) + Send>;
 /// The file of the tables.
 const FILE: &str = "store.redb";
 
+/// The same while it is being made.
+const NEW_FILE: &str = "store.redb.new";
+
 /// Memory for redb's page cache: at 8 to 16 MiB redb is faster than at its default of 1 GiB, and stays small.
 const CACHE_BYTES: usize = 12 << 20;
 
@@ -60,18 +63,18 @@ pub struct RedbStore {
     folder: Arc<Folder>,
     parts: Parts,
     committer: Option<JoinHandle<()>>,
-    // Last, so that the file stays open and locked until the committer has ended.
-    _database: Arc<Database>,
+    // Open and locked until the committer has ended.
+    database: Option<Arc<Database>>,
 }
 
 impl RedbStore {
     /// Opens the store in `dir`, making both if they aren't there.
     pub fn open(dir: &Path, on_durable: OnDurable) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(|error| tables::from_io(&error))?;
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(dir.join(FILE));
-        let file = file.map_err(|error| tables::from_io(&error))?;
-        let backend = FileBackend::new(file).map_err(tables::from_redb)?;
-        Self::open_with_backend(dir, backend, on_durable)
+        if !dir.join(FILE).exists() {
+            make(dir)?;
+        }
+        Self::open_with_backend(dir, file(&dir.join(FILE))?, on_durable)
     }
 
     /// Opens the store whose tables are in `backend` and whose blobs are in `dir`: how a test plays the disk.
@@ -82,10 +85,7 @@ impl RedbStore {
     ) -> Result<Self, StoreError> {
         let fault = Arc::new(Fault::default());
         let disk = Disk::new(backend, Arc::clone(&fault));
-        // redb has panicked here on files that a full disk left behind; a panic must not take the program down.
-        let opened = catch_unwind(AssertUnwindSafe(|| open_tables(disk)));
-        let panicked = || StoreError::Damaged("its file can't be read".to_owned());
-        let (database, snapshot) = opened.unwrap_or_else(|_| Err(panicked()))?;
+        let (database, snapshot) = contained(|| open_tables(disk))?;
         let folder = Folder::open(dir).map_err(|error| tables::from_io(&error))?;
         Self::start(database, snapshot, fault, folder, on_durable)
     }
@@ -108,7 +108,7 @@ impl RedbStore {
         };
         let thread = std::thread::Builder::new().name("store".to_owned());
         let thread = thread.spawn(move || committer.run()).map_err(|error| tables::from_io(&error))?;
-        Ok(Self { shared, folder, parts: Parts::default(), committer: Some(thread), _database: database })
+        Ok(Self { shared, folder, parts: Parts::default(), committer: Some(thread), database: Some(database) })
     }
 
     /// Bytes that wait for the committer: a caller that takes in bulk should slow down well before
@@ -117,6 +117,31 @@ impl RedbStore {
     pub fn backlog_bytes(&self) -> usize {
         self.shared.lock().backlog_bytes()
     }
+}
+
+/// Makes an empty store under another name first: a power cut while redb makes a file leaves one that it refuses.
+fn make(dir: &Path) -> Result<(), StoreError> {
+    let (new, fault) = (dir.join(NEW_FILE), Arc::new(Fault::default()));
+    let backend = file(&new)?;
+    // What an earlier attempt left.
+    backend.set_len(0).map_err(|error| tables::from_io(&error))?;
+    drop(contained(|| open_tables(Disk::new(backend, Arc::clone(&fault))))?);
+    fault.failure().map_or(Ok(()), Err)?;
+    let moved = std::fs::rename(new, dir.join(FILE)).and_then(|()| blobs::sync_folder(dir));
+    moved.map_err(|error| tables::from_io(&error))
+}
+
+/// A file of tables, locked.
+fn file(path: &Path) -> Result<FileBackend, StoreError> {
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    FileBackend::new(file.map_err(|error| tables::from_io(&error))?).map_err(tables::from_redb)
+}
+
+/// redb panics on some pages that a bad disk has changed, when it opens them and when it reads them; that must not take the
+/// program down.
+fn contained<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    let panicked = |_| Err(StoreError::Damaged("its file can't be read".to_owned()));
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(panicked)
 }
 
 fn open_tables(disk: Disk<impl StorageBackend>) -> Result<(Database, Snapshot), StoreError> {
@@ -132,7 +157,7 @@ impl Store for RedbStore {
         let state = self.shared.lock();
         match state.layers().find_map(|layer| layer.get(table, key)) {
             Some(value) => Ok(value.clone()),
-            None => state.snapshot.get(table, key),
+            None => contained(|| state.snapshot.get(table, key)),
         }
     }
 
@@ -152,14 +177,14 @@ impl Store for RedbStore {
         for layer in state.layers() {
             sources.push(layer.rows(table, from, to, direction));
         }
-        sources.push(state.snapshot.rows(table, from, to, direction)?);
-        layer::merge(sources, direction, limit)
+        contained(|| {
+            sources.push(state.snapshot.rows(table, from, to, direction)?);
+            layer::merge(sources, direction, limit)
+        })
     }
 
     fn apply(&mut self, batch: Batch) -> Result<Ticket, StoreError> {
-        let mut state = self
-            .shared
-            .lock_with_room(std::env::var("BL").ok().and_then(|x| x.parse().ok()).unwrap_or(BACKLOG_BYTES_MAX));
+        let mut state = self.shared.lock_with_room(BACKLOG_BYTES_MAX);
         state.writable()?;
         state.pending.take_in(batch);
         Ok(self.shared.issue(state))
@@ -239,6 +264,12 @@ impl Drop for RedbStore {
             // A committer that panicked has said so in `failure`.
             let _ = thread.join();
         }
+        // All is durable by now: what a damaged file still does when it is closed changes nothing.
+        let database = self.database.take();
+        let _ = contained(|| {
+            drop(database);
+            Ok(())
+        });
     }
 }
 

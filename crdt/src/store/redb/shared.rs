@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::layer::Layer;
 use super::tables::Snapshot;
@@ -39,8 +38,6 @@ pub(super) struct State {
 pub(super) enum Work {
     /// Make this layer durable; the ticket is the last one in it.
     Commit(Arc<Layer>, Ticket),
-    /// Nothing came for a while.
-    Idle,
     /// The store is being closed and all is durable.
     Stop,
 }
@@ -110,16 +107,13 @@ impl Shared {
         self.work.notify_one();
     }
 
-    /// For the committer: takes the pending layer, or says that there was none for `idle_after`.
-    pub(super) fn next_work(&self, idle_after: Option<Duration>) -> Work {
+    /// For the committer: waits for something to do.
+    pub(super) fn next_work(&self) -> Work {
         let state = self.lock();
         let nothing = |state: &mut State| state.last == state.durable && !state.stopping;
-        let mut state = match idle_after {
-            None => self.work.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner),
-            Some(time) => self.work.wait_timeout_while(state, time, nothing).unwrap_or_else(PoisonError::into_inner).0,
-        };
+        let mut state = self.work.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
         if state.last == state.durable {
-            return if state.stopping { Work::Stop } else { Work::Idle };
+            return Work::Stop;
         }
         let layer = Arc::new(std::mem::take(&mut state.pending));
         state.committing = Some(Arc::clone(&layer));

@@ -1,0 +1,246 @@
+//! One of everything that is written to a disk or a wire, made from fixed seeds: always the same bytes.
+
+use std::collections::BTreeMap;
+
+use crdt::blob::{BlobRef, Outline};
+use crdt::codec::encode;
+use crdt::entry::{About, Entry};
+use crdt::ids::{CaptureId, LogId};
+use crdt::knowledge::Fact;
+use crdt::replica::Replica;
+use crdt::seal::{ContentKey, GroupKey, Reader, Sealed};
+use crdt::site::{Request, Roles};
+use crdt::statement::{
+    CaptureDraft, Fork, Image, Inside, Kind, Outcome, Priority, ReviewContent, Shows, Statement, VerdictContent,
+    VerdictValue,
+};
+use crdt::store::memory::{DiskModel, MemoryStore};
+use crdt::store::{Direction, Store, Table};
+use crdt::sync::frame::{Frame, Item, PROTOCOL_VERSION, knock_tag};
+use crdt::sync::{Engine, Input};
+use crdt::view::EntryRef;
+
+use crate::site::{Pen, Site, blob, entries_of};
+
+/// The time at which everything here happened.
+pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
+
+/// A name and its bytes.
+pub(crate) type Sample = (&'static str, Vec<u8>);
+
+/// What was written at a small site: a capture with everything in it, its answer, the review, and that it was read.
+pub(crate) struct History {
+    pub(crate) site: Site,
+    pub(crate) officer: Replica<MemoryStore>,
+    pub(crate) supervisor: Replica<MemoryStore>,
+    pub(crate) hub: Replica<MemoryStore>,
+    pub(crate) capture: CaptureId,
+}
+
+pub(crate) fn verdict() -> VerdictContent {
+    VerdictContent {
+        value: VerdictValue::Candidate,
+        reason: Some("a clear print".into()),
+        candidates: vec!["P-1".into(), "P-2".into()],
+        basis: vec![Shows::Finger(2), Shows::Face],
+    }
+}
+
+pub(crate) fn review() -> ReviewContent {
+    ReviewContent { outcome: Outcome::Refuted, note: "another whorl".to_owned().into() }
+}
+
+pub(crate) fn capture_draft() -> CaptureDraft {
+    let image = |shows, bytes: usize| Image { shows, bytes: blob(1, bytes).1.into() };
+    CaptureDraft {
+        purpose: "border-check".into(),
+        priority: Priority::Urgent,
+        particulars: BTreeMap::from([("name".into(), "Somebody".to_owned().into())]),
+        images: vec![image(Shows::Finger(2), 100), image(Shows::Face, 40_000)],
+    }
+}
+
+impl History {
+    pub(crate) fn write() -> Self {
+        let site = Site::new();
+        let open = |identity| site.open(identity, MemoryStore::new(DiskModel::AtOnce));
+        let mut officer = open(site.enrol(2, Roles::OFFICER));
+        let mut supervisor = open(site.enrol(3, Roles::SUPERVISOR));
+        let mut hub = open(site.hub.clone());
+        supervisor.introduce(NOW_MS).unwrap();
+        let capture = officer.capture_new(NOW_MS, [11; 32], &capture_draft()).unwrap().about.capture().unwrap();
+        tell(&[&officer, &supervisor], &mut hub);
+        hub.receipt_new(NOW_MS + 1, capture).unwrap();
+        hub.verdict_new(NOW_MS + 2, [12; 32], capture, &verdict()).unwrap();
+        tell(&[&officer, &hub], &mut supervisor);
+        supervisor.review_new(NOW_MS + 3, [13; 32], capture, &review()).unwrap();
+        tell(&[&supervisor, &hub], &mut officer);
+        officer.seen_new(NOW_MS + 4, capture).unwrap();
+        Self { site, officer, supervisor, hub, capture }
+    }
+
+    fn entry(&self, kind: Kind) -> Entry {
+        let all = [&self.officer, &self.supervisor, &self.hub].map(entries_of).concat();
+        all.into_iter().find(|entry| entry.header().kind == kind as u8).unwrap()
+    }
+
+    fn group_sealed(&self) -> crdt::seal::GroupSealed {
+        let context = [b"greenline edit\0".as_slice(), &self.site.authority.site().0, &self.capture.0].concat();
+        GroupKey::new([4; 32]).seal(&context, b"a change", [14; 32])
+    }
+
+    /// Two entries of one author at one place, and an edit, by an officer whose pen went astray.
+    fn astray(&self) -> (Pen, Fork) {
+        let mut pen = Pen::new(self.site.enrol(5, Roles::OFFICER));
+        pen.introduce(NOW_MS);
+        let mut other = pen.clone();
+        let [one, two] = [(&mut pen, 1), (&mut other, 2)].map(|(pen, body)| pen.write(9, About::Site, 200, vec![body]));
+        (pen, Fork::of(&one.signed, &two.signed).unwrap())
+    }
+}
+
+fn tell(from: &[&Replica<MemoryStore>], to: &mut Replica<MemoryStore>) {
+    for replica in from {
+        to.ingest(NOW_MS, entries_of(*replica)).unwrap();
+    }
+}
+
+/// One of everything.
+pub(crate) fn samples() -> Vec<Sample> {
+    let history = History::write();
+    [of_the_site(&history), entries(&history), sealed(&history), frames(&history), rows(&history)].concat()
+}
+
+fn of_the_site(history: &History) -> Vec<Sample> {
+    let officer = history.officer.identity();
+    let request = Request { device: officer.device(), sealing_key: officer.sealing.public() };
+    vec![
+        ("manifest", encode(&history.site.membership().manifest)),
+        ("certificate", encode(&officer.certificate)),
+        ("request", encode(&request)),
+    ]
+}
+
+fn entries(history: &History) -> Vec<Sample> {
+    let (mut pen, fork) = history.astray();
+    let edit = Statement::Edit(history.group_sealed()).encode();
+    let edit = pen.write(NOW_MS, About::Capture(history.capture), Kind::Edit as u8, edit);
+    let fork = pen.write(NOW_MS, About::Site, Kind::Fork as u8, Statement::Fork(Box::new(fork)).encode());
+    let erased = Entry { body: None, ..history.entry(Kind::Capture) };
+    let written = |kind| encode(&history.entry(kind));
+    vec![
+        ("entry-certificate", written(Kind::Certificate)),
+        ("entry-capture", written(Kind::Capture)),
+        ("entry-edit", encode(&edit)),
+        ("entry-receipt", written(Kind::Receipt)),
+        ("entry-verdict", written(Kind::Verdict)),
+        ("entry-review", written(Kind::Review)),
+        ("entry-seen", written(Kind::Seen)),
+        ("entry-fork", encode(&fork)),
+        ("entry-erased", encode(&erased)),
+    ]
+}
+
+fn sealed(history: &History) -> Vec<Sample> {
+    let officer = history.officer.identity();
+    let reader = Reader { device: officer.device(), sealing_key: officer.sealing.public() };
+    let key = ContentKey::new([15; 32]);
+    let draft = capture_draft();
+    let inside = Inside { particulars: draft.particulars, shows: vec![Shows::Finger(2), Shows::Face] };
+    vec![
+        ("wrapped-key", encode(&key.wrap(&[reader], b"context", [16; 32]).unwrap()[0])),
+        ("sealed", encode(&Sealed::new(b"plain", &[reader], b"context", [17; 32]).unwrap())),
+        ("sealed-part", key.seal(3, b"context", b"plain")),
+        ("group-sealed", encode(&history.group_sealed())),
+        ("inside", encode(&inside)),
+        ("verdict-content", encode(&verdict())),
+        ("review-content", encode(&review())),
+        ("outline", Outline::of(&blob(2, 40_000).1).unwrap().to_bytes()),
+    ]
+}
+
+fn frames(history: &History) -> Vec<Sample> {
+    let (officer, hub) = (history.officer.identity().device(), history.hub.identity().device());
+    let log = history.officer.own_author().log();
+    let head = history.officer.log(&log).unwrap().head;
+    let (blob, bytes) = blob(2, 40_000);
+    let outline = Outline::of(&bytes).unwrap().to_bytes();
+    let tag = knock_tag(history.officer.site(), officer, hub).into();
+    let item = Item { log, height: head.height, prefix: head.hash.prefix().into() };
+    let facts = vec![Fact::Has(EntryRef { log, seq: 300 }), Fact::Holds(history.capture), Fact::Gateway(NOW_MS)];
+    let entries = history.officer.entries_from(log, 1, 2, usize::MAX).unwrap();
+    let frames = [
+        ("frame-00-knock", Frame::Knock { version: PROTOCOL_VERSION, tag }),
+        ("frame-01-hello", Frame::Hello(Box::new(history.officer.identity().certificate.clone()))),
+        ("frame-02-admitted", Frame::Admitted),
+        ("frame-03-bye", Frame::Bye("until later".into())),
+        ("frame-04-frontier", Frame::Frontier { items: vec![item], opening: true }),
+        ("frame-05-want", Frame::Want { log, from: 2, to: 300 }),
+        ("frame-06-entries", Frame::Entries(entries.into_iter().map(Into::into).collect())),
+        ("frame-07-credit", Frame::Credit(262_144)),
+        ("frame-08-prune", Frame::Prune),
+        ("frame-09-knowledge", Frame::Knowledge(vec![(hub, facts)])),
+        ("frame-10-blob-want", Frame::BlobWant { blob, first: 1, count: 2, outline: true }),
+        ("frame-11-blob-outline", Frame::BlobOutline { blob: blob.id, values: outline.into() }),
+        ("frame-12-blob-group", Frame::BlobGroup { blob: blob.id, index: 2, bytes: bytes[32_768..].to_vec().into() }),
+        ("frame-13-blob-gone", Frame::BlobGone(blob.id)),
+        ("frame-14-probe", Frame::Probe { log, lo: 1, hi: 300, middle: [8; 8].into() }),
+        ("frame-15-parting", Frame::Parting(Box::new(history.entry(Kind::Capture).signed))),
+    ];
+    frames.into_iter().map(|(name, frame)| (name, frame.encode())).collect()
+}
+
+/// A row of each table that isn't an entry, keys and values one after the other as they stand on this page.
+fn rows(history: &History) -> Vec<Sample> {
+    let known = known(history);
+    let log = history.officer.own_author().log();
+    let store = history.officer.store();
+    let one = |table, prefix: &[u8]| row(store, table, prefix);
+    vec![
+        ("row-capture", one(Table::Captures, &history.capture.0)),
+        ("row-order", one(Table::Order, &[])),
+        ("row-about", one(Table::About, &[])),
+        ("row-run", one(Table::Runs, &log.0)),
+        ("row-log", one(Table::Meta, &[b"log/".as_slice(), &log.0].concat())),
+        ("row-format", one(Table::Meta, b"format")),
+        ("row-known", known),
+        ("row-frozen", frozen(history)),
+    ]
+}
+
+/// Length of the key as u32 big-endian, the key, the value.
+fn row(store: &MemoryStore, table: Table, prefix: &[u8]) -> Vec<u8> {
+    let rows = store.scan(table, prefix, &[0xff; 40], Direction::Up, 1).unwrap();
+    let (key, value) = rows.into_iter().next().unwrap();
+    assert!(key.starts_with(prefix));
+    [(key.len() as u32).to_be_bytes().as_slice(), &key, &value].concat()
+}
+
+/// What an engine saves of a peer that told it something.
+fn known(history: &History) -> Vec<u8> {
+    let replica = history.site.observer();
+    let engine = Engine::new(NOW_MS, replica).unwrap();
+    let mut peer = crate::hostile::peer::Peer::meet(&history.site, engine);
+    peer.open();
+    let device = history.hub.identity().device();
+    let facts = vec![Fact::Has(EntryRef { log: LogId([7; 16]), seq: 300 }), Fact::Holds(history.capture)];
+    peer.say(&Frame::Knowledge(vec![(device, facts)]));
+    peer.engine.handle(NOW_MS + 60_000, Input::Tick);
+    row(peer.engine.replica().store(), Table::Meta, b"known/")
+}
+
+fn frozen(history: &History) -> Vec<u8> {
+    let (mut pen, fork) = history.astray();
+    pen.head = crdt::replica::Head::NONE;
+    let mut witness = Pen::new(history.site.enrol(6, Roles(0)));
+    let evidence = Statement::Fork(Box::new(fork)).encode();
+    let mut replica = history.site.observer();
+    let entries = vec![witness.introduce(1), witness.write(2, About::Site, Kind::Fork as u8, evidence)];
+    replica.ingest(NOW_MS, entries).unwrap();
+    row(replica.store(), Table::Meta, b"frozen/")
+}
+
+/// The blob that the outline and the frames are of.
+pub(crate) fn sample_blob() -> (BlobRef, Vec<u8>) {
+    blob(2, 40_000)
+}

@@ -1,0 +1,12 @@
+//! The core as one crate, from outside: bytes on disk and on the wire, faults under the store, hostile input, and the
+//! promise that the order of arrival never matters.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bounds;
+mod forks;
+mod formats;
+mod hostile;
+mod net;
+mod properties;
+mod site;
+mod store_faults;

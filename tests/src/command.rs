@@ -1,0 +1,64 @@
+//! The `greenline` program under test, run to its end.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// Where the program is: two folders up from the test executable, in the same profile.
+///
+/// # Panics
+/// If it wasn't built.
+#[must_use]
+pub fn program() -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows its own path");
+    let profile = own.parent().and_then(Path::parent).expect("tests are in target/<profile>/deps");
+    let program = profile.join(format!("greenline{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.is_file(), "there is no {}: build it first, with `cargo build --release`", program.display());
+    program
+}
+
+/// What a command did.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// Its exit code; none if a signal ended it.
+    pub code: Option<i32>,
+    /// What it printed.
+    pub out: String,
+    /// What it complained about.
+    pub err: String,
+}
+
+/// Runs `greenline` with these arguments.
+///
+/// # Panics
+/// If it can't be started.
+pub fn greenline<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Ran {
+    let output = command().args(args).stdin(Stdio::null()).output().expect("the program starts");
+    output.into()
+}
+
+/// The program with an environment that is the same everywhere.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(program());
+    command.env_remove("GREENLINE_HOME").env("NO_COLOR", "1").env("TZ", "UTC");
+    command
+}
+
+impl Ran {
+    /// What it printed, of a command that must succeed.
+    ///
+    /// # Panics
+    /// If it failed.
+    #[must_use]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        self.out
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+}
