@@ -274,7 +274,7 @@ fn sfinge(matcher: &mut Matcher, folder: &Path) {
     println!("  another generator, other fingers: {scores:?}");
 }
 
-/// A card of a real person, with consent: ten rolled prints, and plain ones of the same fingers.
+/// A card of a real, anonymous person, long published by NIST: ten rolled prints, and plain ones of the same fingers.
 fn card(matcher: &mut Matcher, folder: &Path) {
     if !folder.is_dir() {
         return println!("  SKIPPED: no real card at hand");

@@ -255,7 +255,7 @@ impl Matcher {
 unsafe fn end_pairs(pairs: usize) {
     if pairs < COLP_ROWS {
         // SAFETY: the row is inside the table (checked), and the caller is its only user.
-        unsafe { (*(&raw mut colp))[pairs] = [0; COLP_COLUMNS] };
+        unsafe { colp[pairs] = [0; COLP_COLUMNS] };
     }
 }
 
