@@ -253,7 +253,7 @@ impl Uplink {
             return;
         }
         self.hub = (self.hub + 1) % self.hubs.max(1);
-        let wait = BACKOFF_MS_MIN.checked_mul(1 << self.failures.min(10)).unwrap_or(u64::MAX).min(BACKOFF_MS_MAX);
+        let wait = BACKOFF_MS_MIN.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MS_MAX);
         self.failures = self.failures.saturating_add(1);
         let mixed = (self.seed ^ u64::from(self.failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.due_ms = now_ms + wait / 2 + (mixed >> 16) % (wait / 2 + 1);

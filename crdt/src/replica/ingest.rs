@@ -393,7 +393,7 @@ impl<S: Store> Replica<S> {
             _ => {}
         }
         if header.kind != Kind::Capture as u8 {
-            work.batch.put(Table::About, keys::about(&header.about, arrival), self.roles_for(at, &statement));
+            work.batch.put(Table::About, keys::about(&header.about, arrival), self.roles_for(at, statement));
         }
         let Some(id) = header.about.capture() else { return Ok(None) };
         let mut view = self.view_in(id, work)?;

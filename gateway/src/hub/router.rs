@@ -18,25 +18,30 @@ use crate::quic::Event;
 /// How long a link may say nothing before it is dropped.
 const FIRST_FRAME: Duration = Duration::from_secs(10);
 
-/// Where the other ends of the links are, by site and link; and what never became a link.
+/// What a hub's status says of its links.
 #[derive(Default)]
-pub(super) struct Remotes {
-    inner: Mutex<(BTreeMap<(usize, LinkId), SocketAddr>, u64)>,
+pub(super) struct Remotes(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    /// Where the other ends are, by site and link.
+    addresses: BTreeMap<(usize, LinkId), SocketAddr>,
+    strangers: u64,
 }
 
 impl Remotes {
     pub(super) fn of(&self, site: usize, link: LinkId) -> Option<SocketAddr> {
-        self.with(|(remotes, _)| remotes.get(&(site, link)).copied())
+        self.with(|seen| seen.addresses.get(&(site, link)).copied())
     }
 
     /// Connections that never said what a member says.
     pub(super) fn strangers(&self) -> u64 {
-        self.with(|(_, strangers)| *strangers)
+        self.with(|seen| seen.strangers)
     }
 
-    fn with<T>(&self, look: impl FnOnce(&mut (BTreeMap<(usize, LinkId), SocketAddr>, u64)) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
         // Whole at every moment, whoever panicked while holding it.
-        look(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -95,7 +100,7 @@ impl Router {
             }
             Event::Down { link, .. } => {
                 if let Some(Place::Bound { site, link }) = self.places.remove(&link) {
-                    self.remotes.with(|(remotes, _)| remotes.remove(&(site, link)));
+                    self.remotes.with(|seen| seen.addresses.remove(&(site, link)));
                     self.sites[site].1.link_down(link).await;
                 }
             }
@@ -110,12 +115,12 @@ impl Router {
         // Dropping the sender of frames closes the link: a stranger learns nothing.
         let Some(Place::Waiting { device, initiator, remote, frames, .. }) = self.places.remove(&outer) else { return };
         let Some(site) = self.site_of(device, &bytes) else {
-            self.remotes.with(|(_, strangers)| *strangers += 1);
+            self.remotes.with(|seen| seen.strangers += 1);
             return;
         };
         let driver = &self.sites[site].1;
         let link = driver.link_up(device, initiator, LinkClass::Uplink, frames, Box::new(|_| ())).await;
-        self.remotes.with(|(remotes, _)| remotes.insert((site, link), remote));
+        self.remotes.with(|seen| seen.addresses.insert((site, link), remote));
         self.places.insert(outer, Place::Bound { site, link });
         driver.frame(link, bytes).await;
     }
@@ -130,6 +135,6 @@ impl Router {
         let before = self.places.len();
         self.places.retain(|_, place| !matches!(place, Place::Waiting { since, .. } if since.elapsed() > FIRST_FRAME));
         let silent = before - self.places.len();
-        self.remotes.with(|(_, strangers)| *strangers += silent as u64);
+        self.remotes.with(|seen| seen.strangers += silent as u64);
     }
 }

@@ -34,7 +34,8 @@ pub(crate) async fn run(first: Network, outside: Outside, dials: mpsc::Receiver<
             },
         };
         let dials = dials.clone();
-        let run = async move { network.run(&mut *dials.lock().await).await };
+        // On the heap: its state is large, and lives as long as the device.
+        let run = Box::pin(async move { network.run(&mut *dials.lock().await).await });
         let Some(reason) = watch(run).await else { return };
         tracing::error!(%reason, "the network task panicked and starts anew");
         let told = outside.events.send(Event::Restarted { reason }).await;

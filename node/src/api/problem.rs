@@ -84,9 +84,9 @@ impl From<AppendError> for Problem {
         let detail = error.to_string();
         let (status, next) = match error {
             AppendError::Store(error) => return error.into(),
-            AppendError::Role { .. } | AppendError::OwnCapture | AppendError::Edit(EditError::Refused(Reason::Role)) => {
-                (StatusCode::FORBIDDEN, "ask a supervisor")
-            }
+            AppendError::Role { .. }
+            | AppendError::OwnCapture
+            | AppendError::Edit(EditError::Refused(Reason::Role)) => (StatusCode::FORBIDDEN, "ask a supervisor"),
             AppendError::Certificate(_) => {
                 (StatusCode::FORBIDDEN, "check the clock; if it is right, ask the supervisor for a renewal")
             }

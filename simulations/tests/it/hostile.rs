@@ -67,7 +67,7 @@ fn someone_elses_certificate_admits_nobody() {
         (0, u64::MAX),
     );
     let membership = world.site.membership();
-    for certificate in [borrowed.certificate.clone(), forged] {
+    for certificate in [borrowed.certificate, forged] {
         let identity = Identity { certificate, ..thief.clone() };
         let store = MemoryStore::new(DiskModel::WhenSynced);
         let intruder = world.add_as(Member::Officer, identity, membership.clone(), store);

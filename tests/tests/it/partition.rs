@@ -14,7 +14,7 @@ fn what_was_written_apart_is_together_after_a_meeting() {
     let (ana, ben) = meet(&site);
     let case = ana.api().capture(&Check::with_picture(1));
     wait_for("Ben to have the case", || ben.api().show(&case));
-    edit(&ana, &case, json!({"op": "note", "text": "waits at the gate"}));
+    edit(&ana, &case, &json!({"op": "note", "text": "waits at the gate"}));
     wait_for("Ben to read the first note", || (notes(&ben, &case).len() == 1).then_some(()));
     ana.stop();
     ben.stop();
@@ -24,10 +24,14 @@ fn what_was_written_apart_is_together_after_a_meeting() {
     let mut mine = Vec::new();
     for (device, number) in [(&ana, 10), (&ben, 20)] {
         for n in 0..3 {
-            edit(device, &case, json!({"op": "note", "text": format!("{} saw {n}", device.name())}));
+            edit(device, &case, &json!({"op": "note", "text": format!("{} saw {n}", device.name())}));
             mine.push(device.api().capture(&Check::with_picture(number + n)));
         }
-        edit(device, &case, json!({"op": "correct", "field": "family_name", "value": format!("by {}", device.name())}));
+        edit(
+            device,
+            &case,
+            &json!({"op": "correct", "field": "family_name", "value": format!("by {}", device.name())}),
+        );
     }
     assert_ne!(fingerprint(&ana), fingerprint(&ben));
     assert_eq!((notes(&ana, &case).len(), notes(&ben, &case).len()), (4, 4));
@@ -68,7 +72,7 @@ fn a_device_that_was_away_for_all_of_it_catches_up() {
         edit(
             &ben,
             &wait_for("Ben to have it", || ben.api().show(id).map(|_| id.clone())),
-            json!({"op": "note", "text": "n"}),
+            &json!({"op": "note", "text": "n"}),
         );
     }
     let cleo = site.device("cleo").peer(&ana).start();
@@ -87,7 +91,7 @@ fn meet(site: &Site) -> (Process, Process) {
     (ana, ben)
 }
 
-fn edit(device: &Process, id: &str, op: Value) {
+fn edit(device: &Process, id: &str, op: &Value) {
     let _ = device.api().post(&format!("/api/captures/{id}/edits"), &json!({"ops": [op]})).ok();
 }
 

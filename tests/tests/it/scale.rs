@@ -47,7 +47,7 @@ fn three_hundred_captures_of_three_devices_reach_all_and_the_hub() {
         assert_eq!(device.api().status()["open"], 0, "each knows that the hub has them");
         let twice = duplicates(device);
         // A capture, a receipt and a verdict each.
-        let entries = 3 * all as u64;
+        let entries = 3 * all;
         assert!(twice * 10 < entries, "{} received {twice} entries twice, of {entries}", device.name());
     }
 }

@@ -47,7 +47,7 @@ struct Change {
     withdraw: Option<String>,
 }
 
-pub(crate) fn run(args: EditArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &EditArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     let id = resolve_capture(&client, &args.capture)?;
     let record = client.post(&format!("/api/captures/{id}/edits"), &json!({"ops": args.change.ops()}))?;

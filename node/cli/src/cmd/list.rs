@@ -29,7 +29,7 @@ pub(crate) struct ListArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: ListArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     let mut path = format!("/api/captures?limit={}", args.limit);
     for (name, value) in [("stage", &args.stage), ("device", &args.device), ("after", &args.after)] {

@@ -20,7 +20,7 @@ pub(crate) struct PeersArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: PeersArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &PeersArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     if let Some(address) = &args.dial {
         client.post("/api/peers", &json!({"address": address}))?;

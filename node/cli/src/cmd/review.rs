@@ -35,7 +35,7 @@ enum OutcomeArg {
     Undecided,
 }
 
-pub(crate) fn run(args: ReviewArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &ReviewArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     let id = resolve_capture(&client, &args.capture)?;
     let outcome = match args.outcome {

@@ -19,7 +19,7 @@ pub(crate) struct SeenArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: SeenArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &SeenArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     let id = resolve_capture(&client, &args.capture)?;
     let answer = client.post(&format!("/api/captures/{id}/seen"), &json!({}))?;

@@ -19,7 +19,7 @@ pub(crate) struct ShowArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: ShowArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &ShowArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     let id = resolve_capture(&client, &args.capture)?;
     let capture = client.get(&format!("/api/captures/{id}"))?;

@@ -17,7 +17,7 @@ pub(crate) struct StatusArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: StatusArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &StatusArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     let status = client.get("/api/status")?;
     if args.json {

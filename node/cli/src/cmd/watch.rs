@@ -17,7 +17,7 @@ pub(crate) struct WatchArgs {
     json: bool,
 }
 
-pub(crate) fn run(args: WatchArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &WatchArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     let mut shown: Option<(String, String)> = None;
     client.events("/api/events", |name, data| {

@@ -35,7 +35,7 @@ pub(crate) struct DemoArgs {
     seed: u64,
 }
 
-pub(crate) fn run(args: DemoArgs) -> Result<(), Failure> {
+pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let temporary = match &args.keep {
         Some(folder) => {
             std::fs::create_dir_all(folder)?;
