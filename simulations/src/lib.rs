@@ -9,8 +9,10 @@
 //!
 //! let mut world = World::new(1);
 //! let (officer, hub) = (world.add(Member::Officer), world.add(Member::Hub));
-//! let capture = world.capture(officer, 2, 30_000);
+//! // A capture is sealed to the hub, so its device must have heard of one.
 //! world.link(officer, hub);
+//! world.settle();
+//! let capture = world.capture(officer, 2, 30_000);
 //! world.settle();
 //! assert!(world.view(officer, capture).accepted().is_some());
 //! ```

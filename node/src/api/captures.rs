@@ -92,7 +92,9 @@ pub(super) async fn write(
 }
 
 pub(super) fn parse_id(text: &str) -> Result<CaptureId, Problem> {
-    text.parse().map_err(|error: crdt::ids::BadId| Problem::bad_request(error.to_string(), "give the id whole"))
+    // Not repeated to the caller: what stands where an id should be may be a name.
+    let detail = "this is not a capture id: expected 26 characters a-z and 2-7";
+    text.parse().map_err(|_| Problem::bad_request(detail, "copy it whole from the list of captures"))
 }
 
 impl ListQuery {
@@ -104,7 +106,8 @@ impl ListQuery {
         });
         let device = self.device.filter(|text| !text.is_empty()).map(|text| {
             let parsed: Result<DeviceId, _> = text.parse();
-            parsed.map_err(|error| Problem::bad_request(error.to_string(), "give the device's id whole"))
+            let detail = "this is not a device id: expected 52 characters a-z and 2-7";
+            parsed.map_err(|_| Problem::bad_request(detail, "copy it whole from the list of peers"))
         });
         let after = self.after.filter(|text| !text.is_empty()).map(|text| read_cursor(&text));
         Ok(Query {

@@ -70,7 +70,7 @@ fn errors_say_what_happened_and_what_to_do() {
     page.fails(1, &enrol(&answer));
     page.fails(1, &enrol(&request[..request.len() - 2]));
     page.fails(1, &["device", "join", "--home", &ana, &request]);
-    page.fails(1, &["device", "join", "--home", &ana, &answer.replacen('a', "b", 1)]);
+    page.fails(1, &["device", "join", "--home", &ana, &damaged(&answer)]);
     page.fails(1, &["device", "join", "--home", &fresh, &answer]);
     page.fails(1, &["device", "enrol", "--site", &path("nowhere"), "--role", "hub", "--alias", "x", &request]);
     page.fails(1, &["device", "enrol", "--site", &authority, "--role", "hub", "--alias", "", &request]);
@@ -112,6 +112,13 @@ fn errors_say_what_happened_and_what_to_do() {
     page.fails(2, &["list", "--limit", "many"]);
     assert!(page.unhelpful.is_empty(), "no hint:\n{}", page.unhelpful.concat());
     compare("errors.txt", &page.text);
+}
+
+/// A text of enrolment with one wrong character, as copying by hand makes.
+fn damaged(text: &str) -> String {
+    let at = text.len() - 30;
+    let other = if text.as_bytes()[at] == b'a' { 'b' } else { 'a' };
+    [&text[..at], &other.to_string(), &text[at + 1..]].concat()
 }
 
 /// Commands and what came of them, with what differs between runs taken out.

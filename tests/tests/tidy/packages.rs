@@ -322,7 +322,7 @@ const REGISTRY: &str = "source = \"registry+https://github.com/rust-lang/crates.
 fn manifests(repo: &Repo) -> Vec<Finding> {
     let licences = ["LICENSE-APACHE", "LICENSE-MIT"].into_iter().filter(|path| repo.text(path).is_empty());
     let mut found: Vec<Finding> = licences.map(|path| Finding::file(path, "the licence's text is missing")).collect();
-    for (path, text) in repo.ending("/Cargo.toml") {
+    for (path, text) in repo.in_workspace("/Cargo.toml") {
         let missing = INHERITED.into_iter().filter(|line| !text.contains(line));
         found.extend(missing.map(|line| Finding::file(path, format!("lacks `{}`", line.replace('\n', " ")))));
     }

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// Folders that aren't ours: what the build makes, what version control keeps.
 const NOT_OURS: [&str; 2] = ["target", ".git"];
 
+/// Packages that are workspaces of their own: what holds for the workspace's packages doesn't hold for them.
+const APART: [&str; 1] = ["crdt/fuzz/"];
+
 /// All files by their path from the root. What isn't text is there too, and empty.
 pub(crate) struct Repo(BTreeMap<String, String>);
 
@@ -41,6 +44,11 @@ impl Repo {
     /// The files whose paths end so, with their texts.
     pub(crate) fn ending(&self, end: &str) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().filter(move |(path, _)| path.ends_with(end)).map(|(path, text)| (path.as_str(), text.as_str()))
+    }
+
+    /// The same without packages that lie in no workspace of ours.
+    pub(crate) fn in_workspace(&self, end: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.ending(end).filter(|(path, _)| !APART.iter().any(|folder| path.starts_with(folder)))
     }
 
     /// Every line of the files whose paths end so: path, number from 1, line.

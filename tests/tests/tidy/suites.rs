@@ -5,7 +5,7 @@ use crate::repo::{Finding, Repo, finds, nothing};
 
 fn forgotten(repo: &Repo, packages: &[Package]) -> Vec<Finding> {
     let is_root = |path: &str| packages.iter().any(|package| package.roots.iter().any(|root| root == path));
-    let lost = repo.ending(".rs").filter(|(path, _)| !is_root(path) && !is_declared(repo, packages, path));
+    let lost = repo.in_workspace(".rs").filter(|(path, _)| !is_root(path) && !is_declared(repo, packages, path));
     let what = "no module names this file, so it is never compiled: add its `mod` line, or delete it";
     lost.map(|(path, _)| Finding::file(path, what)).collect()
 }

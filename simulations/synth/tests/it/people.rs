@@ -1,7 +1,5 @@
 //! People as others use them: repeatable, different from each other, and of the stated sizes.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeSet;
 
 use image::GrayImage;
