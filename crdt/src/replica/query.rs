@@ -64,7 +64,9 @@ impl<S: Store> Replica<S> {
         loop {
             let rows = self.store.scan(Table::Order, &from, &to, Direction::Down, limit + 1)?;
             let done = rows.len() <= limit;
+            let mut left = rows.len();
             for (key, _) in rows {
+                left -= 1;
                 let Some(cursor) = cursor(&key) else { continue };
                 to = key;
                 looked_at += 1;
@@ -72,7 +74,7 @@ impl<S: Store> Replica<S> {
                     page.push(line);
                 }
                 if page.len() == limit || looked_at == LOOKED_AT_MAX {
-                    return Ok((page, Some(cursor)));
+                    return Ok((page, (left > 0 || !done).then_some(cursor)));
                 }
             }
             if done {

@@ -331,7 +331,9 @@ fn error_of(dir: &Path) -> StoreError {
 #[test]
 fn an_empty_or_a_foreign_file_is_refused_in_words() {
     let dir = tempfile::tempdir().unwrap();
-    for foreign in [Vec::new(), b"x".to_vec(), b"hello, world".repeat(9), vec![0xff; 70_000], b"SQLite format 3\0".repeat(4_096)] {
+    for foreign in
+        [Vec::new(), b"x".to_vec(), b"hello, world".repeat(9), vec![0xff; 70_000], b"SQLite format 3\0".repeat(4_096)]
+    {
         std::fs::write(dir.path().join("store.redb"), &foreign).unwrap();
         let error = error_of(dir.path());
         assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
         lines.iter().map(line),
     ))?;
     if let Some(next) = page["next"].as_str() {
-        output::say(format!("\nMore: greenline list --after {next}"))?;
+        output::say(format!("\nThere are more: add --after {next}"))?;
     }
     Ok(())
 }

@@ -4,6 +4,10 @@ use std::net::SocketAddr;
 
 use clap::Args;
 use node::runtime::{Device, DeviceConfig};
+use tracing::Metadata;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::client::HomeArg;
 use crate::failure::Failure;
@@ -85,8 +89,14 @@ pub(crate) fn start_logging(filter: &str) -> Result<(), Failure> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter)
         .map_err(|error| Failure::new(format!("--log: {error}")).hint("use error, warn, info, debug or trace"))?;
     let colour = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colour);
+    tracing_subscriber::registry().with(lines.with_filter(filter_fn(says_nothing_personal)).with_filter(filter)).init();
     Ok(())
+}
+
+/// Whatever is asked for: automerge traces the values that it merges, which are what people wrote about a person.
+fn says_nothing_personal(what: &Metadata<'_>) -> bool {
+    !what.target().starts_with("automerge")
 }
 
 /// The threads of a long-running command.
