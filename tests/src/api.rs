@@ -72,6 +72,21 @@ impl Api {
         &self.url
     }
 
+    /// Where it listens.
+    ///
+    /// # Panics
+    /// If its base address isn't one of HTTP on an IP address.
+    #[must_use]
+    pub fn addr(&self) -> std::net::SocketAddr {
+        self.url.strip_prefix("http://").and_then(|addr| addr.parse().ok()).expect("the API is at an address")
+    }
+
+    /// The same one, by way of another address.
+    #[must_use]
+    pub fn reached_at(&self, addr: std::net::SocketAddr) -> Self {
+        Self { url: format!("http://{addr}"), ..self.clone() }
+    }
+
     /// With another token.
     #[must_use]
     pub fn with_token(&self, token: &str) -> Self {

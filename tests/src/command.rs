@@ -40,7 +40,19 @@ pub fn greenline<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Ran {
 /// The program with an environment that is the same everywhere.
 #[must_use]
 pub fn command() -> Command {
-    let mut command = Command::new(program());
+    in_a_plain_environment(Command::new(program()))
+}
+
+/// The same, in a network namespace.
+#[cfg(target_os = "linux")]
+pub(crate) fn command_inside(namespace: &str) -> Command {
+    // It becomes the program, so a signal to it is one to the program.
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(program());
+    in_a_plain_environment(command)
+}
+
+fn in_a_plain_environment(mut command: Command) -> Command {
     command.env_remove("GREENLINE_HOME").env_remove("XDG_DATA_HOME").env("HOME", "/nowhere");
     command.env("NO_COLOR", "1").env("TZ", "UTC");
     command

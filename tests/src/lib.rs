@@ -19,6 +19,8 @@
 mod api;
 mod check;
 mod command;
+#[cfg(target_os = "linux")]
+mod netns;
 mod process;
 mod site;
 mod wait;
@@ -26,6 +28,10 @@ mod wait;
 pub use api::{Answer, Api};
 pub use check::{Check, picture};
 pub use command::{Ran, command, greenline, program};
+#[cfg(target_os = "linux")]
+pub use netns::{Machine, Switch};
+#[cfg(target_os = "linux")]
+pub use process::PORT;
 pub use process::{Process, Start, kill};
 pub use site::Site;
 pub use wait::{PATIENCE, wait_for, wait_longer};

@@ -7,8 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::api::Api;
+#[cfg(target_os = "linux")]
+use crate::command::command_inside;
 use crate::command::{Ran, command};
+#[cfg(target_os = "linux")]
+use crate::netns::{Machine, carry_into};
 use crate::wait::wait_for;
+
+/// Where processes on machines of their own listen.
+#[cfg(target_os = "linux")]
+pub const PORT: u16 = 7400;
 
 /// A process that is to start.
 #[derive(Clone, Debug)]
@@ -18,6 +26,9 @@ pub struct Start {
     args: Vec<OsString>,
     listen: SocketAddr,
     log: String,
+    /// The namespace that it is to run in.
+    #[cfg(target_os = "linux")]
+    inside: Option<String>,
 }
 
 impl Start {
@@ -28,13 +39,29 @@ impl Start {
             args: args.iter().map(OsString::from).collect(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             log: "info".to_owned(),
+            #[cfg(target_os = "linux")]
+            inside: None,
         }
+    }
+
+    /// Runs on this machine, and listens on all its networks.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn on(self, machine: &Machine) -> Self {
+        let listen = SocketAddr::from(([0, 0, 0, 0], PORT));
+        Self { inside: Some(machine.name().to_owned()), listen, ..self }
     }
 
     /// Dials this device.
     #[must_use]
     pub fn peer(self, peer: &Process) -> Self {
         self.arg("--peer").arg(&peer.listening().to_string())
+    }
+
+    /// Dials the device at an address.
+    #[must_use]
+    pub fn peer_at(self, peer: SocketAddr) -> Self {
+        self.arg("--peer").arg(&peer.to_string())
     }
 
     /// Forwards to this hub.
@@ -96,16 +123,41 @@ impl Start {
         let listening = ready.split_whitespace().filter_map(|word| word.parse().ok()).next_back();
         let listening = listening.unwrap_or_else(|| panic!("{} listens nowhere: {ready}", self.name));
         let home = self.folder.join(&self.name);
-        Ok(Process { name: self.name.clone(), api: Api::of(&home), home, child, listening, log })
+        let api = self.reach(Api::of(&home));
+        Ok(Process { name: self.name.clone(), api, home, child, listening, log })
     }
 
     fn spawn(&self, out: &Path, log: &Path) -> Child {
         let out = File::create(out).expect("a file for its output");
         let log = OpenOptions::new().create(true).append(true).open(log).expect("a file for its log");
-        let mut command = command();
+        let mut command = self.command();
         command.args(&self.args).arg("--home").arg(self.folder.join(&self.name));
         command.args(["--listen", &self.listen.to_string(), "--log", &self.log]);
         command.stdin(Stdio::null()).stdout(out).stderr(log).spawn().expect("the program starts")
+    }
+
+    #[cfg(target_os = "linux")]
+    fn command(&self) -> Command {
+        self.inside.as_deref().map_or_else(command, command_inside)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn command(&self) -> Command {
+        command()
+    }
+
+    /// An API on the loopback of another namespace has to be reached from here.
+    #[cfg(target_os = "linux")]
+    fn reach(&self, api: Api) -> Api {
+        match &self.inside {
+            Some(namespace) => api.reached_at(carry_into(namespace, api.addr())),
+            None => api,
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn reach(&self, api: Api) -> Api {
+        api
     }
 
     /// Beside the home, so that a home holds what the program wrote there and nothing else.

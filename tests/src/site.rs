@@ -106,6 +106,12 @@ impl Site {
         Start::new(&self.path, name, &["run", "--no-mdns", "--no-book"])
     }
 
+    /// A device to start as people do: it looks for others, and remembers whom it met. Only for machines of its own.
+    #[must_use]
+    pub fn device_at_large(&self, name: &str) -> Start {
+        Start::new(&self.path, name, &["run"])
+    }
+
     /// A hub to start, with one matcher process.
     #[must_use]
     pub fn hub(&self, name: &str) -> Start {
