@@ -29,6 +29,8 @@ pub(crate) struct Lan {
     /// The mesh's numbers of links, and the engine's.
     to_engine: BTreeMap<u64, LinkId>,
     to_mesh: BTreeMap<LinkId, u64>,
+    /// Who was admitted over which of the mesh's links.
+    in_touch: BTreeMap<u64, DeviceId>,
 }
 
 impl Lan {
@@ -36,7 +38,16 @@ impl Lan {
         let [a, b, c, d, e, f, g, h, ..] = own.0;
         let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
         let dialer = Dialer::new(own.0, seed);
-        Self { driver, mesh, dialer, shared, book, to_engine: BTreeMap::new(), to_mesh: BTreeMap::new() }
+        Self {
+            driver,
+            mesh,
+            dialer,
+            shared,
+            book,
+            to_engine: BTreeMap::new(),
+            to_mesh: BTreeMap::new(),
+            in_touch: BTreeMap::new(),
+        }
     }
 
     pub(crate) async fn run(
@@ -121,6 +132,12 @@ impl Lan {
             }
             MeshEvent::Down { link, reason } => {
                 tracing::debug!(link, %reason, "link down");
+                // Of two links to one device, which both dialled, one is given up.
+                if let Some(device) = self.in_touch.remove(&link)
+                    && !self.in_touch.values().any(|other| *other == device)
+                {
+                    self.shared.note(now_ms, format!("lost touch with {}: {reason}", device.short()));
+                }
                 if let Some(id) = self.to_engine.remove(&link) {
                     self.to_mesh.remove(&id);
                     self.shared.set_remote(id, None);
@@ -141,15 +158,13 @@ impl Lan {
             SyncEvent::Admitted { link, device } => {
                 tracing::info!(peer = %device.short(), "in touch");
                 if let Some(link) = self.to_mesh.get(&link) {
+                    self.in_touch.insert(*link, device);
                     self.dialer.handle(now_ms, Input::Admitted { link: *link });
                 }
             }
             SyncEvent::Ended { link, device, admitted, reason } => {
                 let words = reason.as_ref().map_or_else(|| "out of reach".to_owned(), ToString::to_string);
                 tracing::info!(peer = %device.short(), reason = words, "out of touch");
-                if admitted {
-                    self.shared.note(now_ms, format!("lost touch with {}: {words}", device.short()));
-                }
                 if self.to_mesh.contains_key(&link)
                     && let (false, Some(reason)) = (admitted, reason)
                 {

@@ -55,7 +55,7 @@ impl Start {
     /// Dials this device.
     #[must_use]
     pub fn peer(self, peer: &Process) -> Self {
-        self.arg("--peer").arg(&peer.listening().to_string())
+        self.peer_at(peer.listening())
     }
 
     /// Dials the device at an address.

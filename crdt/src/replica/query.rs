@@ -62,11 +62,9 @@ impl<S: Store> Replica<S> {
         let limit = query.limit.clamp(1, PAGE_MAX);
         let (mut page, mut looked_at) = (Vec::new(), 0);
         loop {
-            let rows = self.store.scan(Table::Order, &from, &to, Direction::Down, limit + 1)?;
+            let mut rows = self.store.scan(Table::Order, &from, &to, Direction::Down, limit + 1)?.into_iter();
             let done = rows.len() <= limit;
-            let mut left = rows.len();
-            for (key, _) in rows {
-                left -= 1;
+            while let Some((key, _)) = rows.next() {
                 let Some(cursor) = cursor(&key) else { continue };
                 to = key;
                 looked_at += 1;
@@ -74,7 +72,7 @@ impl<S: Store> Replica<S> {
                     page.push(line);
                 }
                 if page.len() == limit || looked_at == LOOKED_AT_MAX {
-                    return Ok((page, (left > 0 || !done).then_some(cursor)));
+                    return Ok((page, (rows.len() > 0 || !done).then_some(cursor)));
                 }
             }
             if done {

@@ -8,12 +8,10 @@ use tests::{Check, Machine, PORT, Process, Site, Switch, picture, wait_for};
 #[test]
 fn a_capture_crosses_three_networks_of_which_no_two_devices_share_more_than_one() {
     let Some(switch) = Switch::new() else { return };
-    ["wood", "river", "road"].into_iter().for_each(|network| switch.network(network));
-    let [hill, bridge, farm, capital] = [(); 4].map(|()| switch.machine());
-    let hill = hill.plugged("wood", "10.1.0.1/24");
-    let bridge = bridge.plugged("wood", "10.1.0.2/24").plugged("river", "10.2.0.2/24");
-    let farm = farm.plugged("river", "10.2.0.3/24").plugged("road", "10.3.0.3/24");
-    let capital = capital.plugged("road", "10.3.0.4/24");
+    let [hill, bridge, farm] = valleys(&switch);
+    switch.network("road");
+    let farm = farm.plugged("road", "10.3.0.3/24");
+    let capital = switch.machine().plugged("road", "10.3.0.4/24");
     let site = site(&["ana", "ben", "cem"]);
 
     let _hub = site.hub("hub").on(&capital).start();
@@ -33,11 +31,7 @@ fn a_capture_crosses_three_networks_of_which_no_two_devices_share_more_than_one(
 #[test]
 fn devices_on_two_networks_find_each_other_by_themselves_and_again_from_memory() {
     let Some(switch) = Switch::new() else { return };
-    ["wood", "river"].into_iter().for_each(|network| switch.network(network));
-    let [hill, bridge, farm] = [(); 3].map(|()| switch.machine());
-    let hill = hill.plugged("wood", "10.1.0.1/24");
-    let bridge = bridge.plugged("wood", "10.1.0.2/24").plugged("river", "10.2.0.2/24");
-    let farm = farm.plugged("river", "10.2.0.3/24");
+    let [hill, bridge, farm] = valleys(&switch);
     let site = site(&["ana", "ben", "cem"]);
 
     let start = |name: &str, machine: &Machine| site.device_at_large(name).on(machine).start();
@@ -122,6 +116,14 @@ fn devices_that_change_their_addresses_go_on_with_each_other_and_with_the_hub() 
         let links = |device: &Process| neighbours(device).len();
         (links(&ana) == 1 && links(&ben) == 2).then_some(())
     });
+}
+
+/// A hill and a farm on networks of their own, and a bridge on both.
+fn valleys(switch: &Switch) -> [Machine; 3] {
+    ["wood", "river"].into_iter().for_each(|network| switch.network(network));
+    let hill = switch.machine().plugged("wood", "10.1.0.1/24");
+    let bridge = switch.machine().plugged("wood", "10.1.0.2/24").plugged("river", "10.2.0.2/24");
+    [hill, bridge, switch.machine().plugged("river", "10.2.0.3/24")]
 }
 
 /// A site with a hub and officers.

@@ -54,7 +54,7 @@ pub(crate) fn faulty(folder: &Path, fault: Fault, times: usize) -> Vec<OsString>
 }
 
 #[test]
-#[ignore = "a worker process, started by other tests"]
+#[ignore = "no test but the worker process that every test of the pool starts"]
 fn sound_worker() {
     let input = Faulty { fault: fault_left(), left: FAULT_AFTER_BYTES };
     matcher::serve(input, io::stdout()).unwrap();
