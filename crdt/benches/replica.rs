@@ -162,7 +162,7 @@ fn captures(site: &Site, count: usize) -> (Vec<Entry>, usize) {
             inside: vec![7; 120].into(),
             blobs: Vec::new(),
         };
-        let id: CaptureId = capture_id(log, &nonce);
+        let id: CaptureId = capture_id(replica.identity().device(), &nonce);
         replica.append(number, About::Capture(id), &Statement::Capture(Box::new(capture))).unwrap();
         replica.take_news();
     }

@@ -79,7 +79,7 @@ id!(
     LogId, 16, "a log id"
 );
 id!(
-    /// One person's check. Random, made at capture.
+    /// One person's check. Made at capture from the device and a random number; see [`crate::statement::capture_id`].
     CaptureId, 16, "a capture id"
 );
 id!(
@@ -91,13 +91,13 @@ id!(
     EntryHash, 32, "an entry hash"
 );
 
-/// Who writes a log: one install of one device. A device that was restored from a backup counts its epoch up and starts a
-/// new log instead of forking the old one.
+/// Who writes a log: one install of one device. A device that was restored from a backup or copied goes on under another
+/// epoch, in a new log, instead of forking the old one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Author {
     /// The device, whose key signs the entries.
     pub device: DeviceId,
-    /// Which install of it, from 0.
+    /// Which install of it: 0 for the first, any other number for those after it.
     pub epoch: u32,
 }
 

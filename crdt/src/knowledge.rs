@@ -119,12 +119,17 @@ impl Knowledge {
 
     /// Forgets who holds a capture: a hub has it now, so nobody needs to ask any more.
     pub fn settle(&mut self, capture: CaptureId) {
-        for (device, known) in &mut self.devices {
-            if known.holds.remove(&capture) {
-                self.dirty.insert(*device);
-                if let Some(place) = self.places.remove(&(*device, FactKey::Holds(capture))) {
-                    self.journal.remove(&place);
-                }
+        let devices: Vec<DeviceId> = self.devices.keys().copied().collect();
+        devices.into_iter().for_each(|device| self.let_go(device, capture));
+    }
+
+    /// Forgets that a device holds a capture. When it says so again, that is news.
+    pub fn let_go(&mut self, device: DeviceId, capture: CaptureId) {
+        let held = self.devices.get_mut(&device).is_some_and(|known| known.holds.remove(&capture));
+        if held {
+            self.dirty.insert(device);
+            if let Some(place) = self.places.remove(&(device, FactKey::Holds(capture))) {
+                self.journal.remove(&place);
             }
         }
     }
@@ -132,7 +137,7 @@ impl Knowledge {
     /// The facts that changed after `version`, at most `limit`, and the version that they lead to. Leaves out what `peer`
     /// said itself, and what is about itself.
     #[must_use]
-    pub fn since(&self, version: u64, limit: usize, peer: DeviceId) -> (Vec<(DeviceId, Fact)>, u64) {
+    pub fn since(&self, version: u64, limit: usize, peer: Option<DeviceId>) -> (Vec<(DeviceId, Fact)>, u64) {
         let mut reached = version;
         let mut facts = Vec::new();
         for (at, (device, key, teller)) in self.journal.range(version + 1..) {
@@ -140,7 +145,7 @@ impl Knowledge {
                 return (facts, reached);
             }
             reached = *at;
-            if *teller == peer || *device == peer {
+            if [*teller, *device].map(Some).contains(&peer) {
                 continue;
             }
             facts.extend(self.fact(device, *key).map(|fact| (*device, fact)));
@@ -169,6 +174,11 @@ impl Knowledge {
     pub fn take_dirty(&mut self) -> Vec<(DeviceId, Known)> {
         let dirty = std::mem::take(&mut self.dirty);
         dirty.into_iter().filter_map(|id| self.devices.get(&id).map(|known| (id, known.clone()))).collect()
+    }
+
+    /// Puts back what was saved of this device itself. What it holds is seen on its disk.
+    pub fn restore_own(&mut self, own: DeviceId, known: Known) {
+        self.restore(own, Known { holds: BTreeSet::new(), ..known });
     }
 
     /// Puts back what was saved.
@@ -232,12 +242,12 @@ mod tests {
         assert!(!knowledge.learn(2, B, A, &has(4)));
         assert!(knowledge.device(&A).unwrap().has(EntryRef { log: LOG, seq: 5 }));
         assert!(!knowledge.device(&A).unwrap().has(EntryRef { log: LOG, seq: 6 }));
-        let (facts, version) = knowledge.since(0, 10, C);
+        let (facts, version) = knowledge.since(0, 10, Some(C));
         assert_eq!(facts, [(A, has(5))]);
-        assert_eq!(knowledge.since(version, 10, C).0, []);
-        assert_eq!(knowledge.since(0, 10, B).0, [], "who said it needn't hear it");
+        assert_eq!(knowledge.since(version, 10, Some(C)).0, []);
+        assert_eq!(knowledge.since(0, 10, Some(B)).0, [], "who said it needn't hear it");
         knowledge.learn(3, B, A, &has(9));
-        assert_eq!(knowledge.since(version, 10, C).0, [(A, has(9))]);
+        assert_eq!(knowledge.since(version, 10, Some(C)).0, [(A, has(9))]);
     }
 
     #[test]
@@ -246,8 +256,8 @@ mod tests {
         for n in 0..10 {
             knowledge.learn(1, B, A, &Fact::Holds(CaptureId([n; 16])));
         }
-        let (first, version) = knowledge.since(0, 6, C);
-        let (second, _) = knowledge.since(version, 6, C);
+        let (first, version) = knowledge.since(0, 6, Some(C));
+        let (second, _) = knowledge.since(version, 6, Some(C));
         assert_eq!((first.len(), second.len()), (6, 4));
     }
 
@@ -280,6 +290,6 @@ mod tests {
         knowledge.learn(1, B, A, &Fact::Holds(CaptureId([1; 16])));
         knowledge.settle(CaptureId([1; 16]));
         assert!(!knowledge.device(&A).unwrap().holds(&CaptureId([1; 16])));
-        assert_eq!(knowledge.since(0, 10, C).0, []);
+        assert_eq!(knowledge.since(0, 10, Some(C)).0, []);
     }
 }

@@ -167,6 +167,7 @@ mod tests {
         let origin = Origin {
             at: AT,
             device: ORIGIN,
+            epoch: 0,
             time: Hlc::from_ms(10),
             purpose: "exercise".into(),
             priority: Priority::Routine,

@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::blob::BlobRef;
 use crate::codec::{DecodeError, decode, encode};
 use crate::entry::{About, BODY_BYTES_MAX, SignedHeader};
-use crate::ids::{CaptureId, EntryHash, LogId};
+use crate::ids::{CaptureId, DeviceId, EntryHash};
 use crate::redacted::Redacted;
 use crate::seal::{GroupSealed, Sealed, WrappedKey};
 use crate::site::{Certificate, Roles};
@@ -154,7 +154,7 @@ pub struct CaptureDraft {
 /// A person's check, as it travels. Carriers read sizes, purpose and priority; the rest is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {
-    /// Random; with the author's log it makes the capture's id, so that nobody can claim another's.
+    /// Random; with the author's device it makes the capture's id, so that nobody can claim another's.
     pub nonce: ByteArray<16>,
     /// Why this person is checked: a code of the site's policy.
     pub purpose: String,
@@ -179,11 +179,11 @@ pub struct Inside {
     pub shows: Vec<Shows>,
 }
 
-/// The id that a capture must have: bound to its author's log.
+/// The id that a capture must have: bound to its author's device, which can state it again in another of its logs.
 #[must_use]
-pub fn capture_id(log: LogId, nonce: &[u8; 16]) -> CaptureId {
+pub fn capture_id(device: DeviceId, nonce: &[u8; 16]) -> CaptureId {
     let mut hasher = blake3::Hasher::new_derive_key("greenline capture id v1");
-    hasher.update(&log.0);
+    hasher.update(&device.0);
     hasher.update(nonce);
     let mut id = [0; 16];
     id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use crate::blob::BlobRef;
+use crate::entry::Header;
 use crate::ids::{DeviceId, EntryHash, LogId};
 use crate::statement::{Capture, Priority};
 use crate::time::Hlc;
@@ -81,6 +82,8 @@ pub struct Origin {
     pub at: EntryRef,
     /// Who captured.
     pub device: DeviceId,
+    /// The epoch of that log.
+    pub epoch: u32,
     /// When.
     pub time: Hlc,
     /// Purpose code.
@@ -98,17 +101,27 @@ pub struct Origin {
 impl Origin {
     /// What a capture statement adds to the read model.
     #[must_use]
-    pub fn new(at: EntryRef, device: DeviceId, time: Hlc, payload: ByteArray<32>, capture: &Capture) -> Self {
+    pub fn new(header: &Header, capture: &Capture) -> Self {
         Self {
-            at,
-            device,
-            time,
+            at: EntryRef { log: header.author.log(), seq: header.seq },
+            device: header.author.device,
+            epoch: header.author.epoch,
+            time: header.time,
             purpose: capture.purpose.clone(),
             priority: capture.priority,
             delete_after_ms: capture.delete_after_ms,
-            payload,
+            payload: header.body_hash,
             blobs: capture.blobs.clone(),
         }
+    }
+
+    /// Whether this statement of a capture holds, and not another of the same one. A device whose log was cut states its
+    /// captures again, and so does a copy of it that has them: the device's first log holds, and else the earliest time. So
+    /// one that doesn't hold is never in the first log, and is found in the table of what is stated about the capture.
+    #[must_use]
+    pub fn outranks(&self, other: &Self) -> bool {
+        let rank = |origin: &Self| (origin.epoch > 0, origin.time, origin.epoch, origin.at.seq);
+        rank(self) < rank(other)
     }
 
     /// Length of all images together, in bytes.

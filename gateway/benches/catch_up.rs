@@ -238,7 +238,7 @@ fn fill(site: &Site, folder: &Path, count: usize) -> Vec<Vec<u8>> {
             inside: vec![7; 120].into(),
             blobs: Vec::new(),
         };
-        let about = About::Capture(capture_id(log, &nonce));
+        let about = About::Capture(capture_id(replica.identity().device(), &nonce));
         replica.append(now_ms, about, &Statement::Capture(Box::new(capture))).unwrap();
         replica.take_news();
     }

@@ -217,6 +217,7 @@ mod tests {
         Origin {
             at: EntryRef { log: LogId([1; 16]), seq: 2 },
             device: DeviceId([1; 32]),
+            epoch: 0,
             time: Hlc::from_ms(ms),
             purpose: "exercise".into(),
             priority,

@@ -294,6 +294,9 @@ impl World {
         let _ = engine.introduce(now_ms);
         spot.engine = Some(engine);
         self.drain(device);
+        if self.answers(device) {
+            self.take_up_work(device);
+        }
     }
 
     /// A power cut and a start.
@@ -427,18 +430,34 @@ impl World {
     }
 
     fn event(&mut self, device: usize, event: Event) {
-        let answers = self.hubs_answer && self.devices[device].member == Member::Hub;
         self.devices[device].events.push(event.clone());
-        if let (true, Event::Whole(capture)) = (answers, event) {
+        if let (true, Event::Whole(capture)) = (self.answers(device), event) {
             self.answer(device, capture);
         }
     }
 
+    fn answers(&self, device: usize) -> bool {
+        self.hubs_answer && self.devices[device].member == Member::Hub
+    }
+
+    /// What a crash left undone.
+    fn take_up_work(&mut self, hub: usize) {
+        let engine = self.engine(hub);
+        let undone = [engine.whole_captures(), engine.replica().unanswered().iter().copied().collect()].concat();
+        undone.into_iter().for_each(|capture| self.answer(hub, capture));
+    }
+
+    /// Gives the receipt and the verdict that aren't there yet.
     fn answer(&mut self, hub: usize, capture: CaptureId) {
-        let seed = self.fresh_seed();
+        let (seed, view) = (self.fresh_seed(), self.view(hub, capture));
         let content = VerdictContent { value: VerdictValue::NoMatch, reason: None, candidates: vec![], basis: vec![] };
-        self.write(hub, |replica, now_ms| replica.receipt_new(now_ms, capture)).expect("a hub gives receipts");
-        self.write(hub, |replica, now_ms| replica.verdict_new(now_ms, seed, capture, &content)).expect("a hub answers");
+        if view.accepted().is_none() {
+            self.write(hub, |replica, now_ms| replica.receipt_new(now_ms, capture)).expect("a hub gives receipts");
+        }
+        if view.screened().is_none() {
+            let written = self.write(hub, |replica, now_ms| replica.verdict_new(now_ms, seed, capture, &content));
+            written.expect("a hub answers");
+        }
     }
 
     fn transmit(&mut self, device: usize) {

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use serde_bytes::ByteBuf;
+
 use super::ingest::{Work, put_run};
 use super::log::{Head, Run};
 use super::write::AppendError;
-use super::{Replica, keys, read};
+use super::{EPOCHS_MAX, Replica, keys, read};
 use crate::codec::encode;
-use crate::entry::{About, Entry, SignedHeader};
+use crate::entry::{About, Entry, Header, SignedHeader};
 use crate::ids::{CaptureId, EntryHash, LogId};
 use crate::statement::{Fork, Kind, Statement};
 use crate::store::{Batch, Direction, Store, StoreError, Table, Ticket};
@@ -72,75 +74,138 @@ impl<S: Store> Replica<S> {
         Ok(())
     }
 
-    /// Takes back everything of a frozen log from its cut on, in one batch: nothing half cut survives a crash.
+    /// Takes back everything of a frozen log from its cut on, and says again in the own log what must not be lost with it: all
+    /// in one batch, so that a crash leaves nothing half cut and nothing is said twice.
     pub(super) fn truncate_frozen(&mut self, log: LogId) -> Result<Option<Ticket>, StoreError> {
-        let Some(cut) = self.frozen_at(&log) else { return Ok(None) };
+        let Some(seq) = self.frozen_at(&log) else { return Ok(None) };
+        let cut = EntryRef { log, seq };
         self.parked.drop_log(log);
-        self.restate_evidence(log, cut)?;
-        let Some(height) = self.logs.get(&log).map(|state| state.head.height).filter(|height| *height >= cut) else {
+        let Some(height) = self.logs.get(&log).map(|state| state.head.height).filter(|height| *height >= seq) else {
             return Ok(None);
         };
         let mut work = Work::default();
-        let touched = self.remove_entries(log, cut, height, &mut work)?;
-        self.cut_runs(log, cut, &mut work.batch)?;
-        self.shorten(log, cut, &mut work)?;
-        for id in touched {
-            self.rebuild_view(id, EntryRef { log, seq: cut }, &mut work)?;
+        let (touched, lost) = self.remove_entries(cut, height, &mut work)?;
+        self.cut_runs(log, seq, &mut work.batch)?;
+        self.shorten(log, seq, &mut work)?;
+        for id in &touched {
+            self.rebuild_view(*id, cut, &mut work)?;
         }
-        self.lower_promises(log, cut);
+        self.restate(lost, cut, &mut work)?;
+        self.lower_promises(log, seq);
+        self.recast.extend(touched);
         Ok(self.commit(work)?.ticket)
     }
 
-    /// States again, in the own log, what the part to be cut says of forks: those logs stay cut, and whoever comes later must
-    /// be able to see why.
-    fn restate_evidence(&mut self, log: LogId, cut: u64) -> Result<(), StoreError> {
-        let own = &self.identity.certificate;
-        let now_ms = own.not_before_ms.max(self.clock.ms());
-        let mut evidence = Vec::new();
-        for seq in cut..=self.logs.get(&log).map_or(0, |state| state.head.height) {
-            evidence.extend(self.entry(EntryRef { log, seq })?.as_ref().and_then(fork_in));
-        }
-        evidence.retain(|fork| self.frozen.contains_key(&fork.a.header.author.log()));
-        if evidence.is_empty() || own.valid_at(now_ms).is_err() {
-            return Ok(());
-        }
-        let mut work = Work::default();
-        self.state_all(now_ms, evidence, &mut work).map_err(|error| match error {
-            AppendError::Store(error) => error,
-            other => StoreError::Damaged(other.to_string()),
-        })?;
-        // They are frozen already.
-        work.freezes.clear();
-        self.commit(work).map(drop)
-    }
-
-    fn state_all(&mut self, now_ms: u64, evidence: Vec<Fork>, work: &mut Work) -> Result<(), AppendError> {
-        self.begin_own_log(now_ms, work)?;
-        for fork in evidence {
-            self.append_one(now_ms, About::Site, &Statement::Fork(Box::new(fork)), work)?;
-        }
-        Ok(())
-    }
-
+    /// Removes what is cut. Returns the captures that it was about, and those entries that are to be said again.
     fn remove_entries(
         &mut self,
-        log: LogId,
-        from: u64,
+        cut: EntryRef,
         to: u64,
         work: &mut Work,
-    ) -> Result<BTreeSet<CaptureId>, StoreError> {
-        let mut touched = BTreeSet::new();
-        for seq in from..=to {
-            let at = EntryRef { log, seq };
+    ) -> Result<(BTreeSet<CaptureId>, Vec<Entry>), StoreError> {
+        let (mut touched, mut lost) = (BTreeSet::new(), Vec::new());
+        for seq in cut.seq..=to {
+            let at = EntryRef { seq, ..cut };
             let (Some(arrival), Some(entry)) = (self.arrival(at)?, self.entry(at)?) else { continue };
             let about = entry.header().about;
+            let counted = self.store.get(Table::Quarantine, &keys::entry(arrival))?.is_none();
             work.batch.remove(Table::Entries, keys::entry(arrival));
             work.batch.remove(Table::Quarantine, keys::entry(arrival));
             work.batch.remove(Table::About, keys::about(&about, arrival));
             self.records.forget(&about);
             touched.extend(about.capture());
+            if counted && self.is_to_be_said_again(&entry) {
+                lost.push(entry);
+            }
         }
-        Ok(touched)
+        Ok((touched, lost))
+    }
+
+    /// Of others, only evidence of forks: those logs stay cut, and whoever comes later must be able to see why. Of this
+    /// device's own words, whatever means the same in another of its logs. A certificate begins each of them anyway; an edit
+    /// is bound to its log by its actor.
+    fn is_to_be_said_again(&self, entry: &Entry) -> bool {
+        let header = entry.header();
+        match Kind::rule(header.kind).map(|rule| rule.kind) {
+            Some(Kind::Fork) => {
+                fork_in(entry).is_some_and(|fork| self.frozen.contains_key(&fork.a.header.author.log()))
+            }
+            Some(Kind::Certificate | Kind::Edit) | None => false,
+            Some(Kind::Capture | Kind::Receipt | Kind::Verdict | Kind::Review | Kind::Seen) => {
+                header.author.device == self.identity.device()
+            }
+        }
+    }
+
+    /// Says again, in the own log and in the old order, what is lost with the cut and stands nowhere else.
+    fn restate(&mut self, lost: Vec<Entry>, cut: EntryRef, work: &mut Work) -> Result<(), StoreError> {
+        let lost = self.without_what_stands(lost, cut, work)?;
+        self.make_way(&lost, &mut work.batch);
+        for Entry { signed, body } in lost {
+            let header = signed.header;
+            let time = self.date(&header);
+            if self.may_say(&header, time) {
+                self.begin_own_log(time, work).map_err(as_store_error)?;
+                let body = body.map(ByteBuf::into_vec).unwrap_or_default();
+                self.append_one(time, header.about, header.kind, body, work)?;
+            }
+        }
+        // What is evident is frozen already.
+        work.freezes.clear();
+        Ok(())
+    }
+
+    fn without_what_stands(&self, lost: Vec<Entry>, cut: EntryRef, work: &Work) -> Result<Vec<Entry>, StoreError> {
+        let (mut words, mut left) = (BTreeSet::new(), Vec::new());
+        for entry in lost {
+            let header = entry.header();
+            if words.insert((header.about, header.kind, header.body_hash))
+                && !self.stands_elsewhere(header, cut, work)?
+            {
+                left.push(entry);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Own words keep their times. If the own log has gone on past them, as it has where they came from a copy of this device,
+    /// they begin another one.
+    fn make_way(&mut self, lost: &[Entry], batch: &mut Batch) {
+        let own = self.own_author();
+        let words = lost.iter().map(Entry::header).filter(|header| header.author.device == own.device);
+        let (first, log) = (words.map(|header| header.time).min(), self.logs.get(&own.log()));
+        let gone_on = first.is_some_and(|first| log.is_some_and(|log| log.time > first));
+        if gone_on && self.next_epoch() < EPOCHS_MAX {
+            self.begin_new_log(batch);
+        }
+    }
+
+    /// The time to say something again with: of own words their own, so that lists and deadlines stay as they were, unless
+    /// the certificate came later. Another's clock isn't taken over.
+    fn date(&self, header: &Header) -> Hlc {
+        let own = header.author.device == self.identity.device();
+        let said = if own { header.time } else { self.clock };
+        let log = self.logs.get(&self.own_author().log()).map_or(Hlc::default(), |log| log.time);
+        said.max(log).max(Hlc::from_ms(self.identity.certificate.not_before_ms))
+    }
+
+    fn may_say(&self, header: &Header, time: Hlc) -> bool {
+        let certificate = &self.identity.certificate;
+        let allowed = Kind::rule(header.kind).is_some_and(|rule| rule.allows(certificate.roles, &header.about));
+        allowed && certificate.valid_at(time.ms()).is_ok() && !self.is_out_of_logs()
+    }
+
+    /// Whether these very words stand in a log that isn't cut there: by anybody, if they are evidence; else by this device.
+    fn stands_elsewhere(&self, header: &Header, cut: EntryRef, work: &Work) -> Result<bool, StoreError> {
+        if header.kind == Kind::Capture as u8 {
+            let view = header.about.capture().and_then(|id| work.views.get(&id));
+            return Ok(view.is_some_and(|view| view.origin.is_some()));
+        }
+        let same = |other: &Header| {
+            let who = header.kind == Kind::Fork as u8 || other.author.device == header.author.device;
+            who && other.kind == header.kind && other.body_hash == header.body_hash && is_left(other, cut)
+        };
+        Ok(self.entries_about(&header.about)?.iter().any(|(_, entry)| same(entry.header())))
     }
 
     fn cut_runs(&mut self, log: LogId, cut: u64, batch: &mut Batch) -> Result<(), StoreError> {
@@ -194,20 +259,15 @@ impl<S: Store> Replica<S> {
 
     /// Works a read model out again from the entries that are left once a log is cut.
     fn rebuild_view(&mut self, id: CaptureId, cut: EntryRef, work: &mut Work) -> Result<(), StoreError> {
-        let is_left = |at: EntryRef| at.log != cut.log || at.seq < cut.seq;
-        let before = self.capture(id)?.unwrap_or_default();
-        let mut view = CaptureView::default();
+        let before = self.capture(id)?.and_then(|view| view.origin);
         let mut entries: Vec<Entry> = Vec::new();
-        if let Some(origin) = &before.origin {
-            let still = if is_left(origin.at) { self.entry(origin.at)? } else { None };
-            if still.is_none() {
-                work.batch.remove(Table::Order, keys::order(origin.time, id));
-                self.captures = self.captures.saturating_sub(1);
-            }
-            entries.extend(still);
+        if let Some(origin) = &before {
+            work.batch.remove(Table::Order, keys::order(origin.time, id));
+            entries.extend(self.entry(origin.at)?);
         }
         entries.extend(self.entries_about(&About::Capture(id))?.into_iter().map(|(_, entry)| entry));
-        entries.retain(|entry| is_left(EntryRef { log: entry.header().author.log(), seq: entry.header().seq }));
+        entries.retain(|entry| is_left(entry.header(), cut));
+        let mut view = CaptureView::default();
         for entry in entries {
             let (Some(rule), Some(body)) = (Kind::rule(entry.header().kind), entry.body.as_ref()) else { continue };
             if let Ok(statement) = Statement::decode(rule.kind, body) {
@@ -215,6 +275,7 @@ impl<S: Store> Replica<S> {
                 super::ingest::apply_to_view(&mut view, id, hash, entry.header(), &statement, &mut work.batch);
             }
         }
+        self.captures -= u64::from(before.is_some() && view.origin.is_none());
         work.views.insert(id, view);
         Ok(())
     }
@@ -235,10 +296,20 @@ impl<S: Store> Replica<S> {
     }
 }
 
+fn is_left(header: &Header, cut: EntryRef) -> bool {
+    header.seq < cut.seq || header.author.log() != cut.log
+}
+
 fn fork_in(entry: &Entry) -> Option<Fork> {
-    let body = entry.body.as_ref().filter(|_| entry.header().kind == Kind::Fork as u8)?;
-    match Statement::decode(Kind::Fork, body) {
-        Ok(Statement::Fork(fork)) if fork.proves() => Some(*fork),
+    match Statement::decode(Kind::Fork, entry.body.as_ref()?) {
+        Ok(Statement::Fork(fork)) => Some(*fork),
         _ => None,
+    }
+}
+
+fn as_store_error(error: AppendError) -> StoreError {
+    match error {
+        AppendError::Store(error) => error,
+        other => StoreError::Damaged(other.to_string()),
     }
 }

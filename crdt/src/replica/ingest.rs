@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 use super::log::{Head, Log, Run};
-use super::{ForkFound, Replica, keys};
+use super::{EPOCHS_MAX, ForkFound, Replica, keys};
 use crate::codec::encode;
 use crate::entry::{About, Entry, EntryError, Header, bad_signatures};
 use crate::ids::{CaptureId, EntryHash, LogId};
@@ -15,8 +15,6 @@ use crate::statement::{Kind, Statement, StatementError, capture_id};
 use crate::store::{Batch, Store, StoreError, Table, Ticket};
 use crate::view::{CaptureView, EntryRef, Mark, Origin};
 
-/// Most logs of one device: how often it may be reinstalled or restored in an operation.
-pub const EPOCHS_MAX: u32 = 64;
 /// Most entries that wait for an earlier one. They come only when a peer pushes live entries across a gap, which it avoids.
 pub const PARKED_MAX: usize = 1_024;
 /// Most bytes of them.
@@ -40,7 +38,7 @@ pub enum Refusal {
     /// The log forked at or before this place.
     #[error("the log is frozen: its author wrote two histories")]
     Frozen,
-    /// The device was reinstalled more than [`EPOCHS_MAX`] times.
+    /// The epoch isn't below [`EPOCHS_MAX`].
     #[error("too many logs of one device")]
     TooManyLogs,
     /// There is no room for entries that wait for earlier ones.
@@ -66,8 +64,8 @@ pub enum SetAside {
     /// The body was erased.
     #[error("the body was erased")]
     Erased,
-    /// The capture's id isn't bound to this log, or was used already.
-    #[error("the capture's id isn't this log's, or was used before")]
+    /// The capture's id isn't bound to this device.
+    #[error("the capture's id isn't this device's")]
     CaptureId,
     /// The evidence proves nothing.
     #[error("the fork evidence proves nothing")]
@@ -282,19 +280,6 @@ impl<S: Store> Replica<S> {
         (own && certificate.verify(&self.membership.manifest).is_ok()).then_some(*certificate)
     }
 
-    /// An entry of our own log that we don't have: this store was restored from a backup. A new log begins, so that the old
-    /// one isn't forked.
-    fn notice_own_log_ahead(&mut self, log: LogId, batch: &mut Batch) {
-        if log == self.own_author().log() {
-            self.begin_new_log(batch);
-        }
-    }
-
-    pub(super) fn begin_new_log(&mut self, batch: &mut Batch) {
-        self.epoch += 1;
-        batch.put(Table::Meta, keys::EPOCH, u64::from(self.epoch).to_be_bytes());
-    }
-
     /// Appends an entry whose place, signature and shape hold.
     pub(super) fn accept(
         &mut self,
@@ -318,7 +303,6 @@ impl<S: Store> Replica<S> {
             work.batch.put(Table::Quarantine, keys::entry(arrival), reason.to_string());
         }
         self.clock = self.clock.follow(header.time, now_ms);
-        self.captures += u64::from(set_aside.is_none() && header.kind == Kind::Capture as u8);
         work.out.accepted += 1;
         work.accepted.push(Accepted { at, about: header.about, kind: header.kind, set_aside });
         Ok(())
@@ -392,12 +376,15 @@ impl<S: Store> Replica<S> {
             Statement::Edit(_) | Statement::Capture(_) => self.records.forget(&header.about),
             _ => {}
         }
-        if header.kind != Kind::Capture as u8 {
+        // A capture is found by its read model, unless that names another statement of it: see `Origin::outranks`.
+        if header.kind != Kind::Capture as u8 || header.author.epoch > 0 {
             work.batch.put(Table::About, keys::about(&header.about, arrival), self.roles_for(at, statement));
         }
         let Some(id) = header.about.capture() else { return Ok(None) };
         let mut view = self.view_in(id, work)?;
+        let known = view.origin.is_some();
         let reason = apply_to_view(&mut view, id, hash, header, statement, &mut work.batch);
+        self.captures += u64::from(!known && view.origin.is_some());
         work.views.insert(id, view);
         Ok(reason)
     }
@@ -465,11 +452,10 @@ pub(super) fn apply_to_view(
         |refers: [u8; 32]| Mark { time: header.time, at, by: header.author.device, entry, refers: refers.into() };
     match statement {
         Statement::Capture(capture) => {
-            if view.origin.is_some() || capture_id(at.log, &capture.nonce) != id {
+            if capture_id(header.author.device, &capture.nonce) != id {
                 return Some(SetAside::CaptureId);
             }
-            view.origin = Some(Origin::new(at, header.author.device, header.time, header.body_hash, capture));
-            batch.put(Table::Order, keys::order(header.time, id), []);
+            state_origin(view, id, Origin::new(header, capture), batch);
         }
         Statement::Receipt(receipt) => view.receipts.add(mark(*receipt.payload)),
         Statement::Verdict(verdict) => view.verdicts.add(mark(*verdict.payload)),
@@ -479,6 +465,17 @@ pub(super) fn apply_to_view(
         Statement::Certificate(_) | Statement::Fork(_) => {}
     }
     None
+}
+
+fn state_origin(view: &mut CaptureView, id: CaptureId, stated: Origin, batch: &mut Batch) {
+    if let Some(held) = &view.origin {
+        if !stated.outranks(held) {
+            return;
+        }
+        batch.remove(Table::Order, keys::order(held.time, id));
+    }
+    batch.put(Table::Order, keys::order(stated.time, id), []);
+    view.origin = Some(stated);
 }
 
 pub(super) fn put_run(batch: &mut Batch, log: LogId, run: Run) {

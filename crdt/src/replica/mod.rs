@@ -4,6 +4,7 @@
 //! the log grows by one, the read model of the capture follows, and one batch goes to the store. Two replicas with the same
 //! entries hold the same state, bit for bit, in whatever order the entries came ([`Replica::fingerprint`]).
 
+mod epoch;
 mod freeze;
 mod ingest;
 pub(crate) mod keys;
@@ -16,8 +17,9 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+pub use epoch::EPOCHS_MAX;
 pub use freeze::ForkFound;
-pub use ingest::{Accepted, EPOCHS_MAX, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
+pub use ingest::{Accepted, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
 pub use log::{Head, Log};
 pub(crate) use query::Page;
 pub use query::{Cursor, PAGE_MAX, Query};
@@ -82,6 +84,8 @@ pub struct Replica<S> {
     parked: ingest::Parking,
     records: records::Records,
     news: Vec<Accepted>,
+    /// Captures about which a cut took something back.
+    recast: BTreeSet<CaptureId>,
     next_arrival: u64,
     epoch: u32,
     clock: Hlc,
@@ -106,6 +110,7 @@ impl<S: Store> Replica<S> {
             parked: ingest::Parking::default(),
             records: records::Records::default(),
             news: Vec::new(),
+            recast: BTreeSet::new(),
             next_arrival: 0,
             epoch: 0,
             clock: Hlc::default(),
@@ -216,6 +221,11 @@ impl<S: Store> Replica<S> {
     /// The entries that were taken in since the last call, own and others', in order.
     pub fn take_news(&mut self) -> Vec<Accepted> {
         std::mem::take(&mut self.news)
+    }
+
+    /// The captures about which a cut took something back since the last call.
+    pub(crate) fn take_recast(&mut self) -> BTreeSet<CaptureId> {
+        std::mem::take(&mut self.recast)
     }
 
     /// The read model of a capture.

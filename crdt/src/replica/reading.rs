@@ -40,7 +40,7 @@ impl<S: Store> Replica<S> {
         Ok(found)
     }
 
-    /// Everything stated about a capture or the site, in order of arrival (captures themselves excepted).
+    /// Everything stated about a capture or the site, in order of arrival (captures in their devices' first logs excepted).
     pub(crate) fn entries_about(&self, about: &About) -> Result<Vec<(u64, Entry)>, StoreError> {
         let mut arrivals = Vec::new();
         self.walk(Table::About, &keys::about_prefix(about), |key, _| {

@@ -89,6 +89,11 @@ pub enum AppendError {
     /// The record's edit isn't possible.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// The device has used up its logs.
+    #[error(
+        "this device was copied or restored too often to write any more; give it an empty home folder and enrol it anew"
+    )]
+    TooManyLogs,
     /// No group key to write under.
     #[error("this device has no group key to write under; ask the supervisor to enrol it again")]
     NoGroupKey,
@@ -108,9 +113,8 @@ impl<S: Store> Replica<S> {
         self.check_may_write(Kind::Capture, now_ms)?;
         self.check_draft(draft)?;
         let readers = self.capture_readers(now_ms)?;
-        let log = self.author_to_write().log();
         let nonce: [u8; 16] = *derive(&seed, "nonce").first_chunk().unwrap_or(&[0; 16]);
-        let id = capture_id(log, &nonce);
+        let id = capture_id(self.identity.device(), &nonce);
         let context = context(&self.site().0, id, "capture");
         let key = ContentKey::new(derive(&seed, "content"));
         let inside = Inside {
@@ -181,10 +185,15 @@ impl<S: Store> Replica<S> {
     /// Signs a statement and appends it to the own log.
     pub fn append(&mut self, now_ms: u64, about: About, statement: &Statement) -> Result<Written, AppendError> {
         self.check_may_write(statement.kind(), now_ms)?;
+        let body = statement.encode();
+        if body.len() > BODY_BYTES_MAX {
+            return Err(AppendError::TooLong(body.len()));
+        }
         let mut work = Work::default();
         self.author_to_write();
-        self.begin_own_log(now_ms, &mut work)?;
-        let (at, hash) = self.append_one(now_ms, about, statement, &mut work)?;
+        self.begin_own_log(self.time_to_write(now_ms), &mut work)?;
+        let time = self.time_to_write(now_ms);
+        let (at, hash) = self.append_one(time, about, statement.kind() as u8, body, &mut work)?;
         let ticket = self.commit(work)?.ticket.ok_or_else(|| StoreError::Io("an empty batch".into()))?;
         Ok(Written { about, at, hash, ticket })
     }
@@ -193,70 +202,59 @@ impl<S: Store> Replica<S> {
     pub fn introduce(&mut self, now_ms: u64) -> Result<(), AppendError> {
         self.author_to_write();
         let mut work = Work::default();
-        self.begin_own_log(now_ms, &mut work)?;
+        self.begin_own_log(self.time_to_write(now_ms), &mut work)?;
         self.commit(work)?;
         Ok(())
     }
 
-    /// The author to write as: a new one if the own log was cut at a fork.
-    pub(super) fn author_to_write(&mut self) -> crate::ids::Author {
-        while self.frozen_at(&self.own_author().log()).is_some() {
-            let mut batch = crate::store::Batch::default();
-            self.begin_new_log(&mut batch);
-            // If this isn't kept, the next start counts up again.
-            if self.store.apply(batch).is_err() {
-                break;
-            }
+    /// States the certificate in the own log, unless it is the newest there.
+    pub(super) fn begin_own_log(&mut self, time: Hlc, work: &mut Work) -> Result<(), AppendError> {
+        if self.is_out_of_logs() {
+            return Err(AppendError::TooManyLogs);
         }
-        self.own_author()
-    }
-
-    pub(super) fn begin_own_log(&mut self, now_ms: u64, work: &mut Work) -> Result<(), AppendError> {
         let own = self.logs.get(&self.own_author().log());
         if own.is_some_and(|log| log.certificate == self.identity.certificate) {
             return Ok(());
         }
-        let certificate = Statement::Certificate(Box::new(self.identity.certificate.clone()));
-        self.append_one(now_ms, About::Site, &certificate, work)?;
+        let certificate = encode(&self.identity.certificate);
+        self.append_one(time, About::Site, Kind::Certificate as u8, certificate, work)?;
         Ok(())
     }
 
+    /// Signs one entry and appends it. `time` mustn't be before that of the one before it.
     pub(super) fn append_one(
         &mut self,
-        now_ms: u64,
+        time: Hlc,
         about: About,
-        statement: &Statement,
+        kind: u8,
+        body: Vec<u8>,
         work: &mut Work,
-    ) -> Result<(EntryRef, EntryHash), AppendError> {
-        let body = statement.encode();
-        if body.len() > BODY_BYTES_MAX {
-            return Err(AppendError::TooLong(body.len()));
-        }
+    ) -> Result<(EntryRef, EntryHash), StoreError> {
         let author = self.own_author();
         let head = self.logs.get(&author.log()).map_or(Head::NONE, |log| log.head);
-        self.clock = self.heard(now_ms).next(now_ms);
         let header = Header {
             version: ENTRY_VERSION,
             site: self.site(),
             author,
             seq: head.height + 1,
             prev: head.hash,
-            time: self.clock,
+            time,
             about,
-            kind: statement.kind() as u8,
+            kind,
             body_hash: ByteArray::new([0; 32]),
             body_len: 0,
         };
         let entry = Entry::sign(&self.identity.key, header, body);
         let hash = entry.header().hash();
-        self.accept(now_ms, hash, &entry, work)?;
+        self.accept(time.ms(), hash, &entry, work)?;
         Ok((EntryRef { log: author.log(), seq: entry.header().seq }, hash))
     }
 
-    /// The newest time that this device has heard of and believes now, also before it was restarted. What it writes next comes
-    /// after that.
-    fn heard(&self, now_ms: u64) -> Hlc {
-        self.logs.values().fold(self.clock, |clock, log| clock.follow(log.time, now_ms))
+    /// What is written next comes after the newest time that this device has heard of and believes now, also before it was
+    /// restarted.
+    fn time_to_write(&self, now_ms: u64) -> Hlc {
+        let heard = self.logs.values().fold(self.clock, |clock, log| clock.follow(log.time, now_ms));
+        heard.next(now_ms)
     }
 
     fn put_blob(&mut self, sealed: &[u8]) -> Result<BlobRef, AppendError> {

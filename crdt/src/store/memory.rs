@@ -304,6 +304,11 @@ impl Store for MemoryStore {
         Ok(blob.bytes[from..to].to_vec())
     }
 
+    fn blob_len(&self, blob: BlobId) -> Result<Option<u64>, StoreError> {
+        let complete = self.blobs.get(&blob).filter(|held| held.complete);
+        Ok(complete.map(|held| held.bytes.len() as u64))
+    }
+
     fn blob_list(&self) -> Result<Vec<(BlobId, bool)>, StoreError> {
         Ok(self.blobs.iter().map(|(id, blob)| (*id, blob.complete)).collect())
     }

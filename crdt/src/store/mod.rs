@@ -176,6 +176,9 @@ pub trait Store {
     /// Reads up to `len` bytes of a blob, complete or not; shorter at its end, empty if it isn't there.
     fn blob_read(&self, blob: BlobId, offset: u64, len: usize) -> Result<Vec<u8>, StoreError>;
 
+    /// Length of a blob that was finished, in bytes; `None` if it isn't here or isn't complete.
+    fn blob_len(&self, blob: BlobId) -> Result<Option<u64>, StoreError>;
+
     /// The blobs here: those that were finished (`true`) and those that weren't (`false`).
     fn blob_list(&self) -> Result<Vec<(BlobId, bool)>, StoreError>;
 

@@ -6,7 +6,7 @@ use super::entries::Fetch;
 use super::frame::{FACTS_MAX, FRONTIER_ITEMS_MAX, Frame, Item, PROTOCOL_VERSION, REASON_BYTES_MAX, knock_tag};
 use super::phase::{Happening, Phase, next};
 use super::session::{BLOB_SERVING_MAX, BlobRange, CONTROL_MAX, LinkClass, Session};
-use super::swarm::Swarm;
+use super::swarm::{Swarm, are_here};
 use super::timers::{Timer, Timers};
 use super::watch::Counters;
 use super::{CloseReason, Event, Input, LinkId, Output};
@@ -50,7 +50,7 @@ pub struct Engine<S> {
     pub(super) outputs: VecDeque<Output>,
     pub(super) ready: BTreeSet<LinkId>,
     pub(super) counters: Counters,
-    outlines: VecDeque<(BlobId, Outline)>,
+    outlines: VecDeque<(BlobRef, Outline)>,
     gateway: bool,
     woken_for: Option<u64>,
 }
@@ -249,7 +249,7 @@ impl<S: Store> Engine<S> {
             Frame::Prune => self.on_prune(link),
             Frame::Knowledge(facts) => self.on_knowledge(now_ms, link, &facts),
             Frame::BlobWant { blob, first, count, outline } => self.on_blob_want(link, blob, first, count, outline),
-            Frame::BlobOutline { blob, values } => self.on_blob_outline(now_ms, link, blob, &values),
+            Frame::BlobOutline { blob, values } => self.on_blob_outline(link, blob, &values),
             Frame::BlobGroup { blob, index, bytes } => self.on_blob_group(now_ms, link, blob, index, &bytes),
             Frame::BlobGone(blob) => self.on_blob_gone(now_ms, link, blob),
             Frame::Probe { log, lo, hi, middle } => self.on_probe(link, log, lo, hi, *middle),
@@ -477,7 +477,10 @@ impl<S: Store> Engine<S> {
         for (key, value) in self.replica.store().scan(Table::Meta, &from, &to, Direction::Up, usize::MAX)? {
             let device = key[keys::KNOWN_PREFIX.len()..].try_into().map(DeviceId);
             if let (Ok(device), Ok(known)) = (device, decode::<Known>(&value, usize::MAX)) {
-                self.knowledge.restore(device, known);
+                match device == self.replica.identity().device() {
+                    true => self.knowledge.restore_own(device, known),
+                    false => self.knowledge.restore(device, known),
+                }
             }
         }
         Ok(())
@@ -517,7 +520,9 @@ impl<S: Store> Engine<S> {
             return None;
         }
         let own = self.replica.identity().device();
-        let (facts, version) = self.knowledge.since(session.told_knowledge, FACTS_MAX, session.device);
+        // A copy of this device is told of it too: they don't hold the same.
+        let peer = Some(session.device).filter(|device| *device != own);
+        let (facts, version) = self.knowledge.since(session.told_knowledge, FACTS_MAX, peer);
         session.told_knowledge = version;
         session.tell_knowledge = version < self.knowledge.version();
         let uplink = session.class == LinkClass::Uplink;
@@ -541,13 +546,18 @@ impl<S: Store> Engine<S> {
         let Some(session) = self.sessions.get(&link) else { return Ok(()) };
         let (teller, own) = (session.device, self.replica.identity().device());
         let mut news = false;
-        for (device, facts) in facts.iter().filter(|(device, _)| *device != own) {
+        for (device, facts) in facts {
             for fact in facts {
-                let fresh = match fact {
+                news |= match fact {
+                    // Nobody knows better what is here; but a copy of this device may have what isn't.
+                    Fact::Holds(capture) if *device == own && teller == own => {
+                        self.offer(now_ms, own, *capture);
+                        false
+                    }
+                    _ if *device == own => false,
                     Fact::Holds(capture) => self.on_holds(now_ms, *device, *capture, teller),
                     other => self.knowledge.learn(now_ms, teller, *device, other),
                 };
-                news |= fresh;
             }
         }
         if news {
@@ -559,25 +569,29 @@ impl<S: Store> Engine<S> {
     fn on_holds(&mut self, now_ms: u64, device: DeviceId, capture: CaptureId, teller: DeviceId) -> bool {
         // Who holds an accepted capture interests nobody any more.
         let settled = matches!(self.replica.capture(capture), Ok(Some(view)) if view.accepted().is_some());
-        if settled || !self.knowledge.learn(now_ms, teller, device, &Fact::Holds(capture)) {
+        if settled {
             return false;
         }
-        self.outputs.push_back(Output::Event(Event::Changed(capture)));
-        if let Some(rank) = self.swarm.rank(&capture) {
-            let links: Vec<LinkId> = self
-                .sessions
-                .iter()
-                .filter(|(_, s)| s.is_open() && s.device == device)
-                .map(|(link, _)| *link)
-                .collect();
-            for link in links {
-                if let Some(session) = self.sessions.get_mut(&link) {
-                    session.offers.insert(rank);
-                }
-                self.ask_for_blobs(now_ms, link);
-            }
+        let fresh = self.knowledge.learn(now_ms, teller, device, &Fact::Holds(capture));
+        if fresh {
+            self.outputs.push_back(Output::Event(Event::Changed(capture)));
         }
-        true
+        // Also if it was heard before: of two copies of one device the other may have said so.
+        self.offer(now_ms, device, capture);
+        fresh
+    }
+
+    /// Asks a device for the missing images of a capture that it says it holds.
+    fn offer(&mut self, now_ms: u64, device: DeviceId, capture: CaptureId) {
+        let Some(rank) = self.swarm.rank(&capture) else { return };
+        let open = |s: &Session| s.is_open() && s.device == device;
+        let links: Vec<LinkId> = self.sessions.iter().filter(|(_, s)| open(s)).map(|(link, _)| *link).collect();
+        for link in links {
+            if let Some(session) = self.sessions.get_mut(&link) {
+                session.offers.insert(rank);
+            }
+            self.ask_for_blobs(now_ms, link);
+        }
     }
 
     fn frontier_frame(&mut self, link: LinkId) -> Option<Frame> {
@@ -637,19 +651,17 @@ impl<S: Store> Engine<S> {
     // ---- Blobs ----
 
     fn restore_swarm(&mut self, now_ms: u64) -> Result<(), StoreError> {
-        let present: BTreeSet<BlobId> =
-            self.replica.store().blob_list()?.into_iter().filter(|(_, whole)| *whole).map(|(blob, _)| blob).collect();
         let mut needed = self.replica.open_captures().clone();
         needed.extend(self.replica.unanswered());
         let mut keep = BTreeSet::new();
         for id in needed {
             let Some(origin) = self.replica.capture(id)?.and_then(|view| view.origin) else { continue };
             keep.extend(origin.blobs.iter().map(|blob| blob.id));
-            if origin.blobs.iter().all(|blob| present.contains(&blob.id)) {
+            if are_here(self.replica.store(), &origin)? {
                 self.swarm.set_whole(id, &origin);
                 self.say_that_it_holds(now_ms, id, &origin);
             } else if !self.replica.unanswered().contains(&id) {
-                self.want(now_ms, id, &origin, |blob| present.contains(blob))?;
+                self.want(now_ms, id, &origin)?;
             }
         }
         self.remove_leftovers(&keep)
@@ -689,37 +701,41 @@ impl<S: Store> Engine<S> {
 
     /// Whether this device holds a capture with all that belongs to it.
     fn holds(&self, id: CaptureId, view: &CaptureView) -> bool {
-        let Some(origin) = &view.origin else { return false };
-        origin.device == self.replica.identity().device() || view.accepted().is_some() || self.swarm.is_whole(&id)
+        view.origin.is_some() && (view.accepted().is_some() || self.swarm.is_whole(&id))
     }
 
-    /// Takes note of a capture that is new here, or that a hub has accepted meanwhile.
+    /// Takes note of a capture that is new here, that a hub has accepted meanwhile, or that a cut has changed.
     pub(super) fn consider(&mut self, now_ms: u64, id: CaptureId) -> Result<(), StoreError> {
-        let Some(view) = self.replica.capture(id)? else { return Ok(()) };
-        let Some(origin) = &view.origin else { return Ok(()) };
+        let view = self.replica.capture(id)?.unwrap_or_default();
+        let Some(origin) = &view.origin else {
+            self.drop_out(id);
+            return Ok(());
+        };
         let own = self.replica.identity().device();
         if view.accepted().is_some() {
             return self.settle(id, origin, own);
         }
-        if self.swarm.is_missing(&id) || self.swarm.is_whole(&id) {
+        if self.swarm.cares_for(&id, &origin.payload) {
             return Ok(());
         }
-        if origin.device == own {
+        self.drop_out(id);
+        // A copy of this device may have made it, whose images aren't here.
+        if origin.device == own && are_here(self.replica.store(), origin)? {
             self.swarm.set_whole(id, origin);
             return Ok(());
         }
-        self.want(now_ms, id, origin, |_| false)
+        self.want(now_ms, id, origin)
     }
 
-    fn want(
-        &mut self,
-        now_ms: u64,
-        id: CaptureId,
-        origin: &Origin,
-        present: impl Fn(&BlobId) -> bool,
-    ) -> Result<(), StoreError> {
+    fn drop_out(&mut self, id: CaptureId) {
+        if self.swarm.drop_out(&id) {
+            self.knowledge.let_go(self.replica.identity().device(), id);
+        }
+    }
+
+    fn want(&mut self, now_ms: u64, id: CaptureId, origin: &Origin) -> Result<(), StoreError> {
         let ticket = self.replica.last_ticket();
-        self.swarm.want(self.replica.store(), id, origin, ticket, present)?;
+        self.swarm.want(self.replica.store(), id, origin, ticket)?;
         let Some(rank) = self.swarm.rank(&id) else { return Ok(()) };
         let knowledge = &self.knowledge;
         let holds =
@@ -742,12 +758,25 @@ impl<S: Store> Engine<S> {
                 session.offers.remove(&rank);
             });
         }
-        self.swarm.forget(&id);
         self.knowledge.settle(id);
-        if origin.device != own && !self.replica.unanswered().contains(&id) {
+        if self.replica.unanswered().contains(&id) {
+            return self.go_on_working(id, origin);
+        }
+        self.swarm.forget(&id);
+        if origin.device != own {
             for blob in self.swarm.leave_blobs(id, origin) {
                 self.replica.store_mut().blob_remove(blob)?;
             }
+        }
+        Ok(())
+    }
+
+    /// This hub has accepted the capture and not answered it yet, so that it needs the images. What a cut took away meanwhile and
+    /// is stated again now is whole once more.
+    fn go_on_working(&mut self, id: CaptureId, origin: &Origin) -> Result<(), StoreError> {
+        if !self.swarm.is_whole(&id) && are_here(self.replica.store(), origin)? {
+            self.swarm.set_whole(id, origin);
+            self.outputs.push_back(Output::Event(Event::Whole(id)));
         }
         Ok(())
     }
@@ -800,8 +829,8 @@ impl<S: Store> Engine<S> {
             let blob = range.blob;
             if std::mem::take(&mut range.outline) {
                 return Some(match self.outline_of(blob) {
-                    Some(outline) => Frame::BlobOutline { blob: blob.id, values: outline.to_bytes().into() },
-                    None => self.drop_serving(link, blob.id),
+                    Some(outline) => Frame::BlobOutline { blob, values: outline.to_bytes().into() },
+                    None => self.drop_serving(link, blob),
                 });
             }
             if range.next >= range.end {
@@ -816,33 +845,33 @@ impl<S: Store> Engine<S> {
             // What a bad disk gives isn't passed on.
             let sound = outline.is_some_and(|outline| outline.check(index, &bytes).is_ok());
             return Some(if sound {
-                Frame::BlobGroup { blob: blob.id, index, bytes: bytes.into() }
+                Frame::BlobGroup { blob, index, bytes: bytes.into() }
             } else {
-                self.drop_serving(link, blob.id)
+                self.drop_serving(link, blob)
             });
         }
     }
 
-    fn drop_serving(&mut self, link: LinkId, blob: BlobId) -> Frame {
+    fn drop_serving(&mut self, link: LinkId, blob: BlobRef) -> Frame {
         if let Some(session) = self.sessions.get_mut(&link) {
-            session.blob_serving.retain(|range| range.blob.id != blob);
+            session.blob_serving.retain(|range| range.blob != blob);
         }
         Frame::BlobGone(blob)
     }
 
     /// The outline of a blob that is here whole.
     fn outline_of(&mut self, blob: BlobRef) -> Option<Outline> {
-        if let Some((_, outline)) = self.outlines.iter().find(|(id, _)| *id == blob.id) {
+        if let Some((_, outline)) = self.outlines.iter().find(|(of, _)| *of == blob) {
             return Some(outline.clone());
         }
         let bytes = self.replica.whole_blob(&blob).ok().flatten()?;
         let outline = Outline::of(&bytes).ok()?;
-        self.outlines.push_front((blob.id, outline.clone()));
+        self.outlines.push_front((blob, outline.clone()));
         self.outlines.truncate(OUTLINES_MAX);
         Some(outline)
     }
 
-    fn on_blob_outline(&mut self, _now_ms: u64, link: LinkId, blob: BlobId, values: &[u8]) -> Result<(), CloseReason> {
+    fn on_blob_outline(&mut self, link: LinkId, blob: BlobRef, values: &[u8]) -> Result<(), CloseReason> {
         match self.swarm.outline(self.replica.store_mut(), blob, values) {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => self.fault(link, error.to_string()),
@@ -854,7 +883,7 @@ impl<S: Store> Engine<S> {
         &mut self,
         now_ms: u64,
         link: LinkId,
-        blob: BlobId,
+        blob: BlobRef,
         index: u32,
         bytes: &[u8],
     ) -> Result<(), CloseReason> {
@@ -874,7 +903,7 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    fn on_blob_gone(&mut self, now_ms: u64, link: LinkId, blob: BlobId) -> Result<(), CloseReason> {
+    fn on_blob_gone(&mut self, now_ms: u64, link: LinkId, blob: BlobRef) -> Result<(), CloseReason> {
         let Some((ranks, released)) = self.swarm.gone(link, &blob) else { return Ok(()) };
         if let Some(session) = self.sessions.get_mut(&link) {
             session.offers.retain(|rank| !ranks.contains(rank));

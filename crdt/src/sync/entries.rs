@@ -1,6 +1,6 @@
 //! Entries on the move: who is asked for which log, what is pushed to whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_bytes::ByteBuf;
 
@@ -11,7 +11,7 @@ use super::timers::Timer;
 use super::{CloseReason, Event, LinkId, Output};
 use crate::codec::decode;
 use crate::entry::{ENTRY_BYTES_MAX, Entry};
-use crate::ids::{CaptureId, LogId};
+use crate::ids::LogId;
 use crate::knowledge::Fact;
 use crate::replica::{Ingested, Replica};
 use crate::site::Roles;
@@ -26,6 +26,11 @@ const EAGER_MAX: usize = 3;
 const GRAFT_ENTRIES_MAX: u64 = 16;
 /// How long an announced entry may take to be pushed by somebody before it is fetched, in ms.
 const GRACE_MS: u64 = 60;
+
+/// Most logs asked of one peer at a time, so that what its own answers to us take is left of its [`SERVING_MAX`].
+const FETCHES_MAX: usize = SERVING_MAX / 2;
+/// When to try again if there are as many, in ms.
+const CROWDED_MS: u64 = 1_000;
 
 /// A log that is being fetched.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +98,9 @@ impl<S: Store> Engine<S> {
         let (link, to) = (*link, session.promised.get(&log).copied().unwrap_or(0).min(allowed));
         if to <= height {
             return;
+        }
+        if load.get(&link).is_some_and(|load| *load >= FETCHES_MAX) {
+            return self.timers.set(Timer::Fetch(log), now_ms + CROWDED_MS);
         }
         self.fetching.insert(log, Fetch { link, to, progress_ms: now_ms });
         if to - height <= GRAFT_ENTRIES_MAX
@@ -250,7 +258,7 @@ impl<S: Store> Engine<S> {
     pub(super) fn settle_news(&mut self, now_ms: u64, from: Option<LinkId>) {
         let news = self.replica.take_news();
         let mut logs: BTreeMap<LogId, u64> = BTreeMap::new();
-        let mut captures: BTreeSet<CaptureId> = BTreeSet::new();
+        let mut captures = self.replica.take_recast();
         for entry in news {
             logs.insert(entry.at.log, entry.at.seq);
             captures.extend(entry.about.capture());
@@ -264,10 +272,12 @@ impl<S: Store> Engine<S> {
             }
             self.outputs.push_back(Output::Event(Event::Changed(id)));
         }
+        let own = self.replica.own_author().log();
         for (log, height) in logs {
             self.go_on_fetching(now_ms, log, height);
-            if let Some(link) = from {
-                self.push(log, height, Some(link));
+            // What a cut made this device say again waits for the disk, as all own entries do.
+            if from.is_some() && log != own {
+                self.push(log, height, from);
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 use crate::blob::BlobRef;
 use crate::codec::{DecodeError, decode, encode};
 use crate::entry::SignedHeader;
-use crate::ids::{BlobId, DeviceId, LogId, SiteId};
+use crate::ids::{DeviceId, LogId, SiteId};
 use crate::knowledge::Fact;
 use crate::site::Certificate;
 
@@ -85,22 +85,22 @@ pub enum Frame {
     },
     /// The outline of a blob.
     BlobOutline {
-        /// The blob.
-        blob: BlobId,
+        /// The blob, as it was asked for: whoever names another's with a wrong length mustn't get the right one's answers.
+        blob: BlobRef,
         /// Its groups' chaining values, 32 bytes each.
         values: ByteBuf,
     },
     /// One group of a blob.
     BlobGroup {
         /// The blob.
-        blob: BlobId,
+        blob: BlobRef,
         /// Which group.
         index: u32,
         /// Its bytes.
         bytes: ByteBuf,
     },
     /// I don't have this blob (any more).
-    BlobGone(BlobId),
+    BlobGone(BlobRef),
     /// Our histories of a log differ somewhere after `lo` and at or before `hi`: this is mine half-way.
     Probe {
         /// The log.

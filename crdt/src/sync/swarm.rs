@@ -2,9 +2,14 @@
 //!
 //! Wants go out in order of rank (urgent first, then oldest), disjoint ranges to all who hold a capture whole. Each group
 //! verifies on its own, is written as it comes, and survives a restart.
+//!
+//! Honest captures share no blob, but anybody can name another's in a capture of his own, with its length or with a wrong
+//! one. So what is wanted goes by id and length, and a blob stays as long as any capture needs it.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+
+use serde_bytes::ByteArray;
 
 use super::LinkId;
 use crate::blob::{BlobError, BlobRef, GROUP_BYTES, Outline};
@@ -34,7 +39,9 @@ impl Rank {
 struct Missing {
     rank: Rank,
     origin: DeviceId,
-    blobs: BTreeSet<BlobId>,
+    payload: ByteArray<32>,
+    /// None, while the disk is finishing.
+    blobs: BTreeSet<BlobRef>,
 }
 
 /// How much of one blob is here.
@@ -63,12 +70,12 @@ pub(super) struct Ask {
 #[derive(Debug, Default)]
 pub(super) struct Swarm {
     missing: BTreeMap<CaptureId, Missing>,
-    wanted: BTreeMap<BlobId, Progress>,
+    wanted: BTreeMap<BlobRef, Progress>,
     /// What is whole once the disk is done.
     finishing: BTreeMap<Ticket, Vec<Finishing>>,
-    whole: BTreeSet<CaptureId>,
-    /// The captures that name a blob. Honest ones share none, but anybody can write another's blob into a capture of his own,
-    /// and must not get the other's taken away by it.
+    /// The captures here with all their blobs, and their payloads.
+    whole: BTreeMap<CaptureId, ByteArray<32>>,
+    /// The captures that name a blob.
     users: BTreeMap<BlobId, BTreeSet<CaptureId>>,
 }
 
@@ -78,17 +85,19 @@ enum Finishing {
     /// A capture that lacked nothing.
     Capture(CaptureId),
     /// A blob whose last group was written.
-    Blob(BlobId),
+    Blob(BlobRef),
 }
 
 impl Swarm {
     /// Whether a capture is here with all its blobs, durably.
     pub(super) fn is_whole(&self, capture: &CaptureId) -> bool {
-        self.whole.contains(capture)
+        self.whole.contains_key(capture)
     }
 
-    pub(super) fn is_missing(&self, capture: &CaptureId) -> bool {
-        self.missing.contains_key(capture)
+    /// Whether this very payload is whole or being fetched.
+    pub(super) fn cares_for(&self, capture: &CaptureId, payload: &ByteArray<32>) -> bool {
+        let missing = self.missing.get(capture).map(|missing| &missing.payload);
+        self.whole.get(capture).or(missing) == Some(payload)
     }
 
     /// How many captures lack blobs here.
@@ -105,7 +114,7 @@ impl Swarm {
     /// A capture that is whole from the start: it was made here, or found whole on disk.
     pub(super) fn set_whole(&mut self, capture: CaptureId, origin: &Origin) {
         self.use_blobs(capture, origin);
-        self.whole.insert(capture);
+        self.whole.insert(capture, origin.payload);
     }
 
     /// Notes that a capture needs its blobs here.
@@ -129,33 +138,30 @@ impl Swarm {
         free
     }
 
-    /// Begins to want a capture's blobs. `present` says which are complete on disk. With none missing, it is whole once
-    /// `ticket` is durable.
+    /// Begins to want a capture's blobs. With none missing, it is whole once `ticket` is durable.
     pub(super) fn want<S: Store>(
         &mut self,
         store: &S,
         capture: CaptureId,
         origin: &Origin,
         ticket: Ticket,
-        present: impl Fn(&BlobId) -> bool,
     ) -> Result<(), StoreError> {
-        if self.missing.contains_key(&capture) || self.whole.contains(&capture) {
-            return Ok(());
-        }
         self.use_blobs(capture, origin);
         let mut blobs = BTreeSet::new();
-        for blob in origin.blobs.iter().filter(|blob| !present(&blob.id)) {
-            if let Entry::Vacant(vacant) = self.wanted.entry(blob.id) {
+        for blob in &origin.blobs {
+            if is_here(store, blob)? {
+                continue;
+            }
+            if let Entry::Vacant(vacant) = self.wanted.entry(*blob) {
                 vacant.insert(Progress::resume(store, *blob)?);
             }
-            blobs.insert(blob.id);
+            blobs.insert(*blob);
         }
         if blobs.is_empty() {
             self.finishing.entry(ticket).or_default().push(Finishing::Capture(capture));
-        } else {
-            let missing = Missing { rank: Rank::of(capture, origin), origin: origin.device, blobs };
-            self.missing.insert(capture, missing);
         }
+        let rank = Rank::of(capture, origin);
+        self.missing.insert(capture, Missing { rank, origin: origin.device, payload: origin.payload, blobs });
         Ok(())
     }
 
@@ -168,6 +174,21 @@ impl Swarm {
                 self.wanted.remove(&blob);
             }
         }
+    }
+
+    /// A capture isn't what it was: a cut took it away, or another statement of it holds now. Returns whether it was here or
+    /// wanted.
+    pub(super) fn drop_out(&mut self, capture: &CaptureId) -> bool {
+        if !self.whole.contains_key(capture) && !self.missing.contains_key(capture) {
+            return false;
+        }
+        self.forget(capture);
+        // Its blobs stay until the next start: most often it is stated again.
+        self.users.retain(|_, users| {
+            users.remove(capture);
+            !users.is_empty()
+        });
+        true
     }
 
     /// The captures missing here that `holds` says a device has whole (its own ones included).
@@ -206,7 +227,7 @@ impl Swarm {
     pub(super) fn outline<S: Store>(
         &mut self,
         store: &mut S,
-        blob: BlobId,
+        blob: BlobRef,
         values: &[u8],
     ) -> Result<Result<bool, BlobError>, StoreError> {
         let Some(progress) = self.wanted.get_mut(&blob).filter(|progress| progress.outline.is_none()) else {
@@ -220,7 +241,7 @@ impl Swarm {
             }
         }
         let mut batch = Batch::default();
-        batch.put(Table::Blobs, blob.0, values);
+        batch.put(Table::Blobs, blob.id.0, values);
         store.apply(batch)?;
         Ok(Ok(true))
     }
@@ -230,7 +251,7 @@ impl Swarm {
         &mut self,
         store: &mut S,
         link: LinkId,
-        blob: BlobId,
+        blob: BlobRef,
         index: u32,
         bytes: &[u8],
     ) -> Result<Result<bool, BlobError>, StoreError> {
@@ -246,11 +267,11 @@ impl Swarm {
         if let Err(error) = outline.check(index, bytes) {
             return Ok(Err(error));
         }
-        store.blob_write(blob, u64::from(index) * GROUP_BYTES as u64, bytes)?;
+        store.blob_write(blob.id, u64::from(index) * GROUP_BYTES as u64, bytes)?;
         progress.have.insert(index);
         if progress.have.len() == progress.blob.groups() as usize {
             progress.finishing = true;
-            let ticket = store.blob_finish(blob)?;
+            let ticket = store.blob_finish(blob.id)?;
             self.finishing.entry(ticket).or_default().push(Finishing::Blob(blob));
         }
         Ok(Ok(asked))
@@ -263,7 +284,7 @@ impl Swarm {
             let Some((_, done)) = self.finishing.pop_first() else { break };
             for finishing in done {
                 match finishing {
-                    Finishing::Capture(capture) => whole.extend(self.whole.insert(capture).then_some(capture)),
+                    Finishing::Capture(capture) => whole.extend(self.complete(capture).then_some(capture)),
                     Finishing::Blob(blob) => whole.extend(self.finish(store, blob)?),
                 }
             }
@@ -272,26 +293,32 @@ impl Swarm {
     }
 
     /// A blob is on disk. Returns the captures that are whole by it.
-    fn finish<S: Store>(&mut self, store: &mut S, blob: BlobId) -> Result<Vec<CaptureId>, StoreError> {
+    fn finish<S: Store>(&mut self, store: &mut S, blob: BlobRef) -> Result<Vec<CaptureId>, StoreError> {
         self.wanted.remove(&blob);
         let mut batch = Batch::default();
-        batch.remove(Table::Blobs, blob.0);
+        batch.remove(Table::Blobs, blob.id.0);
         store.apply(batch)?;
-        let users: Vec<CaptureId> = self.users.get(&blob).into_iter().flatten().copied().collect();
+        let users: Vec<CaptureId> = self.users.get(&blob.id).into_iter().flatten().copied().collect();
         let mut whole = Vec::new();
         for capture in users {
             let Some(missing) = self.missing.get_mut(&capture) else { continue };
-            missing.blobs.remove(&blob);
-            if missing.blobs.is_empty() {
-                self.missing.remove(&capture);
-                whole.extend(self.whole.insert(capture).then_some(capture));
-            }
+            let waited = missing.blobs.remove(&blob);
+            whole.extend((waited && self.complete(capture)).then_some(capture));
         }
         Ok(whole)
     }
 
+    /// Moves a capture that lacks nothing any more to the whole ones.
+    fn complete(&mut self, capture: CaptureId) -> bool {
+        let complete = self.missing.get(&capture).filter(|missing| missing.blobs.is_empty());
+        let Some(payload) = complete.map(|missing| missing.payload) else { return false };
+        self.missing.remove(&capture);
+        self.whole.insert(capture, payload);
+        true
+    }
+
     /// A peer doesn't have a blob after all: whose it is, and how many groups were asked of it in vain.
-    pub(super) fn gone(&mut self, link: LinkId, blob: &BlobId) -> Option<(Vec<Rank>, u32)> {
+    pub(super) fn gone(&mut self, link: LinkId, blob: &BlobRef) -> Option<(Vec<Rank>, u32)> {
         let released = self.wanted.get_mut(blob)?.release(link);
         let ranks = self.missing.values().filter(|missing| missing.blobs.contains(blob)).map(|missing| missing.rank);
         Some((ranks.collect(), released))
@@ -303,6 +330,21 @@ impl Swarm {
             progress.release(link);
         }
     }
+}
+
+/// Whether a blob is on disk, complete and of this length.
+fn is_here<S: Store>(store: &S, blob: &BlobRef) -> Result<bool, StoreError> {
+    Ok(store.blob_len(blob.id)? == Some(u64::from(blob.bytes)))
+}
+
+/// Whether all blobs of a capture are.
+pub(super) fn are_here<S: Store>(store: &S, origin: &Origin) -> Result<bool, StoreError> {
+    for blob in &origin.blobs {
+        if !is_here(store, blob)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 impl Progress {

@@ -21,6 +21,7 @@ use crdt::sync::frame::{FRAME_BYTES_MAX, FRONTIER_ITEMS_MAX, Frame};
 use crdt::view::EntryRef;
 
 use crate::hostile::peer::Peer;
+use crate::net::Net;
 use crate::site::{self, Pen, Site, draft};
 
 fn memory() -> MemoryStore {
@@ -86,6 +87,51 @@ fn a_device_has_as_many_logs_as_allowed_and_not_one_more() {
         assert_eq!(outcome.accepted, taken);
         assert_eq!(outcome.refused.len(), 1 - taken);
     }
+}
+
+#[test]
+fn a_device_that_has_used_up_its_logs_says_so() {
+    let site = Site::new();
+    let identity = site.enrol(2, Roles::OFFICER);
+    let log = |epoch: u32| {
+        let mut pen = Pen::new(identity.clone());
+        pen.author.epoch = epoch;
+        pen.introduce(1)
+    };
+    for (known, left) in [(EPOCHS_MAX - 2, true), (EPOCHS_MAX - 1, false)] {
+        let mut replica = site.open(identity.clone(), memory());
+        replica.ingest(1, (0..=known).rev().map(log).collect()).unwrap();
+        let written = replica.capture_new(1, [1; 32], &draft(1));
+        assert_eq!(written.is_ok(), left, "{known}");
+        assert!(left || written == Err(AppendError::TooManyLogs));
+        assert_eq!(replica.introduce(1).is_ok(), left);
+    }
+}
+
+/// A device asked for every log that it lacked at once, and the peer took that for an attack: nobody could catch up on a site
+/// where a few members had made as many logs as they may.
+#[test]
+fn more_logs_than_one_may_ask_for_at_a_time_are_asked_for_one_after_another() {
+    let site = Site::new();
+    let mut full = site.observer();
+    let devices = crdt::sync::SERVING_MAX / EPOCHS_MAX as usize + 1;
+    for device in 0..devices {
+        let mut pen = Pen::new(site.enrol(2 + device as u8, Roles(0)));
+        let log = |epoch: u32| {
+            pen.author.epoch = epoch;
+            pen.head = crdt::replica::Head::NONE;
+            pen.introduce(1)
+        };
+        full.ingest(1, (0..EPOCHS_MAX).map(log).collect()).unwrap();
+    }
+    let mut net = Net::default();
+    let full = net.add_with(full.into_store(), site.enrol(201, Roles(0)), site.membership());
+    let empty = net.add(site.enrol(202, Roles(0)), site.membership());
+    net.link(full, empty);
+    net.settle(3_000);
+    assert!(net.engines[empty].replica().logs().count() > crdt::sync::SERVING_MAX);
+    assert_eq!(net.engines[full].refused().count(), 0);
+    assert!(net.agree());
 }
 
 #[test]
@@ -261,7 +307,7 @@ fn a_page_has_as_many_lines_as_allowed_and_a_cursor_for_the_rest() {
             inside: vec![].into(),
             blobs: vec![],
         };
-        let about = About::Capture(capture_id(pen.author.log(), &nonce));
+        let about = About::Capture(capture_id(pen.author.device, &nonce));
         entries.push(pen.write(2 + at, about, Kind::Capture as u8, encode(&capture)));
     }
     replica.ingest(1, entries).unwrap();

@@ -132,7 +132,7 @@ fn misfits(dice: &mut Dice, site: &Site, captures: &[CaptureId]) -> Vec<Entry> {
             6 => capture(&mut pen, ms, dice.draw(2) as u8, CaptureId([9; 16])),
             // The second with this nonce is set aside.
             _ => {
-                let id = capture_id(pen.author.log(), &[0; 16]);
+                let id = capture_id(pen.author.device, &[0; 16]);
                 capture(&mut pen, ms, 0, id)
             }
         });
@@ -174,12 +174,12 @@ fn forked(dice: &mut Dice, site: &Site) -> Vec<Entry> {
     let mut pen = Pen::new(site.enrol(8, Roles::OFFICER));
     let mut entries = vec![pen.introduce(1)];
     for step in 0..1 + dice.draw(4) {
-        let id = capture_id(pen.author.log(), &[step as u8; 16]);
+        let id = capture_id(pen.author.device, &[step as u8; 16]);
         entries.push(capture(&mut pen, 10 + step, step as u8, id));
     }
     let mut other = pen.clone();
     let branch = |pen: &mut Pen, nonce: u8| -> Vec<Entry> {
-        let id = |nonce| capture_id(pen.author.log(), &[nonce; 16]);
+        let id = |nonce| capture_id(pen.author.device, &[nonce; 16]);
         let ids = [id(nonce), id(nonce + 1), id(nonce + 2)];
         (0..3).map(|at| capture(pen, 30 + u64::from(at), nonce + at, ids[at as usize])).collect()
     };
@@ -195,6 +195,41 @@ fn forked(dice: &mut Dice, site: &Site) -> Vec<Entry> {
     }
     entries.extend(ours);
     entries.extend(theirs);
+    let captures: Vec<Entry> = entries.iter().filter(|it| it.header().kind == Kind::Capture as u8).cloned().collect();
+    entries.extend(stated_again(dice, site, &captures));
+    entries
+}
+
+/// Captures of a forked log, stated again in other logs of their device, earlier or later, some with another body; one of these
+/// logs is forked too.
+fn stated_again(dice: &mut Dice, site: &Site, captures: &[Entry]) -> Vec<Entry> {
+    let mut witness = Pen::new(site.enrol(10, Roles(0)));
+    let mut entries = vec![witness.introduce(1)];
+    for epoch in [9, 5, 200] {
+        let mut pen = Pen::new(site.enrol(8, Roles::OFFICER));
+        pen.author.epoch = epoch;
+        let mut ms = dice.draw(40);
+        let mut log = vec![pen.introduce(ms)];
+        let cut = 1 + dice.draw(4) as usize;
+        let mut other = pen.clone();
+        for at in 0..6 {
+            let entry = &captures[dice.draw(captures.len() as u64) as usize];
+            let mut body = entry.body.clone().unwrap().into_vec();
+            // Before the number of blobs comes what is sealed.
+            let sealed = body.len() - 2;
+            body[sealed] ^= u8::from(dice.chance(4));
+            ms += dice.draw(10);
+            log.push(pen.write(ms, entry.header().about, Kind::Capture as u8, body));
+            if at + 1 == cut {
+                other = pen.clone();
+            }
+        }
+        if epoch == 5 {
+            let fork = Fork::of(&log[cut + 1].signed, &other.write(ms, About::Site, 200, vec![]).signed).unwrap();
+            entries.push(witness.write(50, About::Site, Kind::Fork as u8, Statement::Fork(Box::new(fork)).encode()));
+        }
+        entries.extend(log);
+    }
     entries
 }
 

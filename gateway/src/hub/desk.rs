@@ -194,7 +194,14 @@ fn origin(engine: &Engine, id: CaptureId) -> Result<Option<Origin>, StoreError> 
 /// Writes a receipt, unless some hub's is there already: whoever accepts first screens.
 fn accept(engine: &mut Engine, now_ms: u64, id: CaptureId) -> Result<Acceptance, AppendError> {
     let Some(view) = engine.replica().capture(id)? else { return Ok(Acceptance::Settled) };
-    let (Some(origin), None) = (view.origin.clone(), view.accepted()) else { return Ok(Acceptance::Settled) };
+    let Some(origin) = view.origin.clone() else { return Ok(Acceptance::Settled) };
+    // Its device was copied: a cut took it away while it was screened, and now it is stated again.
+    if engine.replica().unanswered().contains(&id) {
+        return Ok(Acceptance::Ours(origin));
+    }
+    if view.accepted().is_some() {
+        return Ok(Acceptance::Settled);
+    }
     if matches!(engine.replica().open_capture(id)?, Some(Err(SealError::NotForUs))) {
         return Ok(Acceptance::SealedToOthers);
     }

@@ -172,7 +172,7 @@ fn who_built_on_what_a_fork_voided_can_go_on() {
     let record = world.record(b, about);
     assert_eq!((notes(&record), record.pending), (vec!["stays"], 1));
     world.edit(b, about, &[note("goes on")]).unwrap();
-    assert_eq!(world.engine(b).replica().own_author().epoch, 1, "in a new log");
+    assert_ne!(world.engine(b).replica().own_author().epoch, 0, "in a new log");
     world.link(b, hub);
     world.settle();
     let record = world.record(hub, about);

@@ -138,9 +138,9 @@ fn samples(world: &mut World, a: usize, b: usize) -> Vec<Vec<u8>> {
         Frame::Credit(5),
         Frame::Knowledge(vec![(world.identity(a).device(), vec![fact])]),
         Frame::BlobWant { blob, first: 0, count: 2, outline: true },
-        Frame::BlobOutline { blob: blob.id, values: vec![3; 96].into() },
-        Frame::BlobGroup { blob: blob.id, index: 1, bytes: group.into() },
-        Frame::BlobGone(blob.id),
+        Frame::BlobOutline { blob, values: vec![3; 96].into() },
+        Frame::BlobGroup { blob, index: 1, bytes: group.into() },
+        Frame::BlobGone(blob),
         Frame::Probe { log: own, lo: 0, hi: 4, middle: [0; 8].into() },
         Frame::Parting(Box::new(entry.signed)),
     ]

@@ -1,6 +1,7 @@
 //! The core, as a site would see it: many replicas, one truth.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod aliases;
 mod converge;
 mod crashes;
 mod edits;

@@ -21,7 +21,6 @@ pub(crate) fn fill(home: &Path, count: usize, now_ms: u64) {
     let keys = ContentKey::new([1; 32]).wrap(&[reader, reader], b"", [2; 32]).unwrap();
     let store = RedbStore::open(&home.store_dir(site), Box::new(|_| {})).unwrap();
     let mut replica = Replica::open(store, identity, membership).unwrap();
-    let log = replica.own_author().log();
     for number in 0..count as u128 {
         let nonce = number.to_be_bytes();
         let capture = Capture {
@@ -33,7 +32,7 @@ pub(crate) fn fill(home: &Path, count: usize, now_ms: u64) {
             inside: vec![7; 120].into(),
             blobs: Vec::new(),
         };
-        let about = About::Capture(capture_id(log, &nonce));
+        let about = About::Capture(capture_id(replica.identity().device(), &nonce));
         replica.append(now_ms, about, &Statement::Capture(Box::new(capture))).unwrap();
         replica.take_news();
     }

@@ -65,6 +65,14 @@ impl Folder {
         }
     }
 
+    /// Length of a complete blob; of one that is only about to be named so, if it is `finished`.
+    pub(super) fn len(&self, blob: BlobId, finished: bool) -> io::Result<Option<u64>> {
+        match present(std::fs::metadata(self.complete(blob)))? {
+            None if finished => Ok(present(std::fs::metadata(self.part(blob)))?.map(|file| file.len())),
+            complete => Ok(complete.map(|file| file.len())),
+        }
+    }
+
     /// Removes both files; says whether there was one.
     pub(super) fn remove(&self, blob: BlobId) -> io::Result<bool> {
         let part = present(std::fs::remove_file(self.part(blob)))?;

@@ -241,6 +241,12 @@ impl Store for RedbStore {
         read.map_err(|error| tables::from_io(&error))
     }
 
+    fn blob_len(&self, blob: BlobId) -> Result<Option<u64>, StoreError> {
+        let state = self.shared.lock();
+        let finished = state.finishing.contains_key(&blob);
+        self.folder.len(blob, finished).map_err(|error| tables::from_io(&error))
+    }
+
     fn blob_list(&self) -> Result<Vec<(BlobId, bool)>, StoreError> {
         let state = self.shared.lock();
         let mut found: BTreeMap<BlobId, bool> = self.folder.list().map_err(|error| tables::from_io(&error))?;

@@ -170,8 +170,7 @@ fn the_page_says_what_an_entry_is() {
     assert_eq!(delete_after_ms, NOW_MS + 30 * 24 * 60 * 60 * 1_000);
     assert_eq!((keys.len(), blobs.len()), (2, 2), "the hub and the origin; a finger and a face");
     assert_eq!(inside.len(), fixture("inside").len() + 16);
-    let log = &derived("greenline log id v1", &[&header.device, &0u32.to_be_bytes()])[..16];
-    let capture = &derived("greenline capture id v1", &[log, &nonce])[..16];
+    let capture = &derived("greenline capture id v1", &[&header.device, &nonce])[..16];
     assert_eq!(header.capture.as_deref(), Some(capture));
 
     let bytes = fixture("entry-erased");
@@ -308,9 +307,12 @@ fn read_frame(index: usize, it: &mut Reader<'_>) {
             assert_eq!(it.blob(), (blob.id.0.to_vec(), 40_000));
             assert_eq!((it.number(), it.number(), it.bool()), (1, 2, true));
         }
-        11 => assert_eq!((it.take(32), it.bytes()), (blob.id.0.to_vec(), fixture("outline"))),
-        12 => assert_eq!((it.take(32), it.number(), it.bytes()), (blob.id.0.to_vec(), 2, bytes[32_768..].to_vec())),
-        13 => assert_eq!(it.take(32), blob.id.0),
+        11 => assert_eq!((it.blob(), it.bytes()), ((blob.id.0.to_vec(), 40_000), fixture("outline"))),
+        12 => {
+            assert_eq!((it.blob(), it.number()), ((blob.id.0.to_vec(), 40_000), 2));
+            assert_eq!(it.bytes(), bytes[32_768..]);
+        }
+        13 => assert_eq!(it.blob(), (blob.id.0.to_vec(), 40_000)),
         14 => assert_eq!((it.take(16).len(), it.number(), it.number(), it.fixed(8)), (16, 1, 300, vec![8; 8])),
         15 => assert_eq!(it.signed_header().kind, 2),
         _ => {} // Admitted and prune say all with their number.
@@ -392,7 +394,8 @@ fn the_row_of_a_capture(capture: &[u8], log: &[u8]) {
     let mut it = Reader::new(&value);
     let payload = it.option(|it| {
         assert_eq!((it.take(16).as_slice(), it.number()), (log, 2), "place");
-        let (_device, _time) = (it.take(32), it.number());
+        let (_device, epoch, _time) = (it.take(32), it.number(), it.number());
+        assert_eq!(epoch, 0);
         assert_eq!((it.text().as_str(), it.number()), ("border-check", 1));
         let _delete_after_ms = it.number();
         let payload = it.fixed(32);

@@ -181,9 +181,9 @@ fn frames(history: &History) -> Vec<Sample> {
         ("frame-08-prune", Frame::Prune),
         ("frame-09-knowledge", Frame::Knowledge(vec![(hub, facts)])),
         ("frame-10-blob-want", Frame::BlobWant { blob, first: 1, count: 2, outline: true }),
-        ("frame-11-blob-outline", Frame::BlobOutline { blob: blob.id, values: outline.into() }),
-        ("frame-12-blob-group", Frame::BlobGroup { blob: blob.id, index: 2, bytes: bytes[32_768..].to_vec().into() }),
-        ("frame-13-blob-gone", Frame::BlobGone(blob.id)),
+        ("frame-11-blob-outline", Frame::BlobOutline { blob, values: outline.into() }),
+        ("frame-12-blob-group", Frame::BlobGroup { blob, index: 2, bytes: bytes[32_768..].to_vec().into() }),
+        ("frame-13-blob-gone", Frame::BlobGone(blob)),
         ("frame-14-probe", Frame::Probe { log, lo: 1, hi: 300, middle: [8; 8].into() }),
         ("frame-15-parting", Frame::Parting(Box::new(history.entry(Kind::Capture).signed))),
     ];
