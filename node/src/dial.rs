@@ -1,10 +1,12 @@
 //! Whom to dial, which links to keep: decided here, carried out by the mesh.
 //!
 //! Pure: time is an argument, the jitter of waiting times follows from a seed. What multicast discovery claims is only a
-//! hint; membership is decided by the sync session, and whoever fails it isn't dialled again for a while.
+//! hint; membership is decided by the sync session, and who is of another site isn't dialled again for a while.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+
+use crdt::sync::CloseReason;
 
 /// A device's Ed25519 public key.
 pub type DeviceKey = [u8; 32];
@@ -23,7 +25,7 @@ pub const BACKOFF_MS_MAX: u64 = 60_000;
 const GOOD_LINK_MS: u64 = 30_000;
 /// How long the device with the higher key leaves dialling to the other, in ms: one of two links would be closed anyway.
 const POLITENESS_MS: u64 = 2_000;
-/// How long a device that isn't a member isn't dialled again, in ms.
+/// How long a device of another site isn't dialled again, in ms.
 const STRANGER_MS: u64 = 600_000;
 /// Dials a minute to addresses that multicast discovery claims, which anyone on the network can flood.
 const DISCOVERED_DIALS_MAX: u32 = 60;
@@ -42,7 +44,7 @@ pub enum Source {
 }
 
 /// What happens.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Input {
     /// An address worth trying.
     Found {
@@ -74,10 +76,12 @@ pub enum Input {
         /// The link.
         link: u64,
     },
-    /// The device at the other end isn't a member.
-    NotMember {
+    /// The membership handshake with a device failed.
+    NotAdmitted {
         /// The device.
         device: DeviceKey,
+        /// Why.
+        reason: CloseReason,
     },
     /// A link is gone.
     Down {
@@ -173,7 +177,7 @@ impl Dialer {
             Input::Up { link, device, initiator, address } => self.up(now_ms, link, device, initiator, address),
             Input::Admitted { link } => self.admitted(link),
             Input::Heard { link } => self.heard(now_ms, link),
-            Input::NotMember { device } => self.not_a_member(now_ms, device),
+            Input::NotAdmitted { device, reason } => self.not_admitted(now_ms, device, &reason),
             Input::Down { link } => self.down(now_ms, link),
             Input::Failed { address } => self.failed(now_ms, address),
             Input::AddressesChanged => self.try_all_again(now_ms),
@@ -281,7 +285,12 @@ impl Dialer {
         }
     }
 
-    fn not_a_member(&mut self, now_ms: u64, device: DeviceKey) {
+    /// Only a device of another site stays one. An expired certificate is renewed, and who fell silent within the handshake
+    /// was perhaps switched off: those are tried again like any address that failed.
+    fn not_admitted(&mut self, now_ms: u64, device: DeviceKey, reason: &CloseReason) {
+        if *reason != CloseReason::Stranger {
+            return;
+        }
         if self.strangers.len() >= CANDIDATES_MAX
             && let Some(oldest) = self.strangers.iter().min_by_key(|(_, until)| **until).map(|(device, _)| *device)
         {
@@ -483,12 +492,32 @@ mod tests {
     }
 
     #[test]
-    fn who_is_no_member_is_left_alone_for_a_while() {
+    fn who_is_of_another_site_is_left_alone_for_a_while() {
         let mut dialer = Dialer::new(LOW, 1);
-        dialer.handle(0, Input::NotMember { device: HIGH });
+        dialer.handle(0, Input::NotAdmitted { device: HIGH, reason: CloseReason::Stranger });
         assert_eq!(found(&mut dialer, 1, 5, Some(HIGH), Source::Mdns), []);
         dialer.handle(STRANGER_MS, Input::Tick);
         assert_eq!(outputs(&mut dialer).len(), 1);
+    }
+
+    /// A member was killed in the middle of the handshake and came back a moment later. It had been taken for a stranger, and
+    /// the only two devices of a site didn't talk for ten minutes.
+    #[test]
+    fn who_fell_silent_within_the_handshake_is_tried_again_soon() {
+        let mut dialer = Dialer::new(LOW, 1);
+        found(&mut dialer, 0, 5, None, Source::Static);
+        dialer.handle(1, Input::Up { link: 1, device: HIGH, initiator: true, address: address(5) });
+        let gone_ms = 10_000;
+        dialer.handle(gone_ms, Input::NotAdmitted { device: HIGH, reason: CloseReason::Slow });
+        dialer.handle(gone_ms, Input::Down { link: 1 });
+        assert_eq!(outputs(&mut dialer), []);
+        dialer.handle(gone_ms + BACKOFF_MS_MIN, Input::Tick);
+        assert_eq!(outputs(&mut dialer), [Output::Dial { address: address(5), device: Some(HIGH) }]);
+        dialer.handle(
+            gone_ms + BACKOFF_MS_MIN,
+            Input::Up { link: 2, device: HIGH, initiator: false, address: address(9) },
+        );
+        assert_eq!(outputs(&mut dialer), [], "nor is it turned away");
     }
 
     #[test]

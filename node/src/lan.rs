@@ -169,7 +169,7 @@ impl Lan {
                     && let (false, Some(reason)) = (admitted, reason)
                 {
                     self.shared.note(now_ms, format!("{} wasn't admitted: {reason}", device.short()));
-                    self.dialer.handle(now_ms, Input::NotMember { device: device.0 });
+                    self.dialer.handle(now_ms, Input::NotAdmitted { device: device.0, reason });
                 }
             }
             SyncEvent::Stalled { device, what } => {

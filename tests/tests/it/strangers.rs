@@ -27,6 +27,13 @@ fn an_expired_device_is_told_so_and_admitted_nowhere() {
     assert_eq!(answer.status, 403);
     assert!(answer.json()["next"].as_str().unwrap().contains("renewal"), "{}", answer.text);
     serves_others(&site, &ana);
+
+    // Renewed, it was still turned away: it was taken for a stranger for ten minutes.
+    late.stop();
+    let renewed = site.answer("late", &["officer"], 30);
+    let _ = tests::greenline(["device", "join", "--home", &site.home("late").to_string_lossy(), &renewed]).ok();
+    let late = site.device("late").peer(&ana).start();
+    wait_for("the renewed device to catch up", || (late.api().captures() == ana.api().captures()).then_some(()));
 }
 
 #[test]
