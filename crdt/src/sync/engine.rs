@@ -6,7 +6,7 @@ use super::entries::Fetch;
 use super::frame::{FACTS_MAX, FRONTIER_ITEMS_MAX, Frame, Item, PROTOCOL_VERSION, REASON_BYTES_MAX, knock_tag};
 use super::phase::{Happening, Phase, next};
 use super::session::{BLOB_SERVING_MAX, BlobRange, CONTROL_MAX, LinkClass, Session};
-use super::swarm::{Swarm, are_here};
+use super::swarm::{Rank, Swarm, are_here};
 use super::timers::{Timer, Timers};
 use super::watch::Counters;
 use super::{CloseReason, Event, Input, LinkId, Output};
@@ -630,12 +630,12 @@ impl<S: Store> Engine<S> {
             }
         }
         match self.swarm.durable(self.replica.store_mut(), ticket) {
-            Ok(whole) => whole.into_iter().for_each(|capture| self.whole(now_ms, capture)),
+            Ok(whole) => whole.into_iter().for_each(|(capture, rank)| self.whole(now_ms, capture, rank)),
             Err(error) => self.store_failed(error),
         }
     }
 
-    fn whole(&mut self, now_ms: u64, capture: CaptureId) {
+    fn whole(&mut self, now_ms: u64, capture: CaptureId, rank: Option<Rank>) {
         self.outputs.push_back(Output::Event(Event::Whole(capture)));
         self.outputs.push_back(Output::Event(Event::Changed(capture)));
         let identity = self.replica.identity();
@@ -645,7 +645,14 @@ impl<S: Store> Engine<S> {
             self.knowledge.learn(now_ms, own, own, &Fact::Holds(capture));
             self.spread_knowledge(now_ms);
         }
-        self.sessions.values_mut().for_each(|session| session.offers.retain(|rank| rank.capture != capture));
+        rank.into_iter().for_each(|rank| self.withdraw(&rank));
+    }
+
+    /// Nobody needs to be asked for this capture any more.
+    fn withdraw(&mut self, rank: &Rank) {
+        for session in self.sessions.values_mut() {
+            session.offers.remove(rank);
+        }
     }
 
     // ---- Blobs ----
@@ -728,6 +735,7 @@ impl<S: Store> Engine<S> {
     }
 
     fn drop_out(&mut self, id: CaptureId) {
+        self.swarm.rank(&id).into_iter().for_each(|rank| self.withdraw(&rank));
         if self.swarm.drop_out(&id) {
             self.knowledge.let_go(self.replica.identity().device(), id);
         }
@@ -753,11 +761,7 @@ impl<S: Store> Engine<S> {
 
     /// A hub has the capture: nobody needs to fetch it any more, and carriers drop its images.
     fn settle(&mut self, id: CaptureId, origin: &Origin, own: DeviceId) -> Result<(), StoreError> {
-        if let Some(rank) = self.swarm.rank(&id) {
-            self.sessions.values_mut().for_each(|session| {
-                session.offers.remove(&rank);
-            });
-        }
+        self.swarm.rank(&id).into_iter().for_each(|rank| self.withdraw(&rank));
         self.knowledge.settle(id);
         if self.replica.unanswered().contains(&id) {
             return self.go_on_working(id, origin);
@@ -781,7 +785,7 @@ impl<S: Store> Engine<S> {
         Ok(())
     }
 
-    fn offers_of(&self, device: DeviceId) -> BTreeSet<super::swarm::Rank> {
+    fn offers_of(&self, device: DeviceId) -> BTreeSet<Rank> {
         let known = self.knowledge.device(&device);
         self.swarm.offers(device, |capture| known.is_some_and(|known| known.holds(capture)))
     }
@@ -906,7 +910,7 @@ impl<S: Store> Engine<S> {
     fn on_blob_gone(&mut self, now_ms: u64, link: LinkId, blob: BlobRef) -> Result<(), CloseReason> {
         let Some((ranks, released)) = self.swarm.gone(link, &blob) else { return Ok(()) };
         if let Some(session) = self.sessions.get_mut(&link) {
-            session.offers.retain(|rank| !ranks.contains(rank));
+            ranks.iter().for_each(|rank| _ = session.offers.remove(rank));
             session.blobs_asked = session.blobs_asked.saturating_sub(released);
         }
         let links: Vec<LinkId> = self.sessions.keys().copied().collect();

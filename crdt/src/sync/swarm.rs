@@ -39,9 +39,26 @@ impl Rank {
 struct Missing {
     rank: Rank,
     origin: DeviceId,
-    payload: ByteArray<32>,
-    /// None, while the disk is finishing.
     blobs: BTreeSet<BlobRef>,
+}
+
+/// A capture that this device holds or fetches.
+#[derive(Debug)]
+struct Care {
+    payload: ByteArray<32>,
+    names: Box<[BlobId]>,
+    state: State,
+}
+
+/// How far it is.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    /// Blobs of it are missing.
+    Missing,
+    /// Whole, once the disk is so far.
+    Finishing(Ticket),
+    /// Here with all its blobs, durably.
+    Whole,
 }
 
 /// How much of one blob is here.
@@ -69,14 +86,14 @@ pub(super) struct Ask {
 /// All that is missing here.
 #[derive(Debug, Default)]
 pub(super) struct Swarm {
+    captures: BTreeMap<CaptureId, Care>,
+    /// Those of them of which blobs are missing.
     missing: BTreeMap<CaptureId, Missing>,
     wanted: BTreeMap<BlobRef, Progress>,
     /// What is whole once the disk is done.
     finishing: BTreeMap<Ticket, Vec<Finishing>>,
-    /// The captures here with all their blobs, and their payloads.
-    whole: BTreeMap<CaptureId, ByteArray<32>>,
     /// The captures that name a blob.
-    users: BTreeMap<BlobId, BTreeSet<CaptureId>>,
+    users: BTreeSet<(BlobId, CaptureId)>,
 }
 
 /// See [`Swarm::durable`].
@@ -91,13 +108,12 @@ enum Finishing {
 impl Swarm {
     /// Whether a capture is here with all its blobs, durably.
     pub(super) fn is_whole(&self, capture: &CaptureId) -> bool {
-        self.whole.contains_key(capture)
+        self.captures.get(capture).is_some_and(|care| care.state == State::Whole)
     }
 
     /// Whether this very payload is whole or being fetched.
     pub(super) fn cares_for(&self, capture: &CaptureId, payload: &ByteArray<32>) -> bool {
-        let missing = self.missing.get(capture).map(|missing| &missing.payload);
-        self.whole.get(capture).or(missing) == Some(payload)
+        self.captures.get(capture).is_some_and(|care| care.payload == *payload)
     }
 
     /// How many captures lack blobs here.
@@ -113,27 +129,31 @@ impl Swarm {
 
     /// A capture that is whole from the start: it was made here, or found whole on disk.
     pub(super) fn set_whole(&mut self, capture: CaptureId, origin: &Origin) {
+        self.care_for(capture, origin, State::Whole);
+    }
+
+    fn care_for(&mut self, capture: CaptureId, origin: &Origin, state: State) {
         self.use_blobs(capture, origin);
-        self.whole.insert(capture, origin.payload);
+        let names = origin.blobs.iter().map(|blob| blob.id).collect();
+        self.captures.insert(capture, Care { payload: origin.payload, names, state });
     }
 
     /// Notes that a capture needs its blobs here.
     pub(super) fn use_blobs(&mut self, capture: CaptureId, origin: &Origin) {
-        for blob in &origin.blobs {
-            self.users.entry(blob.id).or_default().insert(capture);
-        }
+        self.users.extend(origin.blobs.iter().map(|blob| (blob.id, capture)));
+    }
+
+    fn users_of(&self, blob: BlobId) -> impl Iterator<Item = CaptureId> {
+        let (first, last) = (CaptureId([0; 16]), CaptureId([u8::MAX; 16]));
+        self.users.range((blob, first)..=(blob, last)).map(|(_, capture)| *capture)
     }
 
     /// A capture needs its blobs no longer: those that no other one needs either.
     pub(super) fn leave_blobs(&mut self, capture: CaptureId, origin: &Origin) -> Vec<BlobId> {
         let mut free = Vec::new();
         for blob in &origin.blobs {
-            let users = self.users.entry(blob.id).or_default();
-            users.remove(&capture);
-            if users.is_empty() {
-                self.users.remove(&blob.id);
-                free.push(blob.id);
-            }
+            self.users.remove(&(blob.id, capture));
+            free.extend(self.users_of(blob.id).next().is_none().then_some(blob.id));
         }
         free
     }
@@ -146,7 +166,6 @@ impl Swarm {
         origin: &Origin,
         ticket: Ticket,
     ) -> Result<(), StoreError> {
-        self.use_blobs(capture, origin);
         let mut blobs = BTreeSet::new();
         for blob in &origin.blobs {
             if is_here(store, blob)? {
@@ -158,36 +177,42 @@ impl Swarm {
             blobs.insert(*blob);
         }
         if blobs.is_empty() {
+            self.care_for(capture, origin, State::Finishing(ticket));
             self.finishing.entry(ticket).or_default().push(Finishing::Capture(capture));
+        } else {
+            self.care_for(capture, origin, State::Missing);
+            self.missing.insert(capture, Missing { rank: Rank::of(capture, origin), origin: origin.device, blobs });
         }
-        let rank = Rank::of(capture, origin);
-        self.missing.insert(capture, Missing { rank, origin: origin.device, payload: origin.payload, blobs });
         Ok(())
     }
 
-    /// Stops wanting a capture.
+    /// Stops wanting a capture, and holding it.
     pub(super) fn forget(&mut self, capture: &CaptureId) {
-        self.whole.remove(capture);
+        self.captures.remove(capture);
         let Some(missing) = self.missing.remove(capture) else { return };
         for blob in missing.blobs {
-            if !self.missing.values().any(|other| other.blobs.contains(&blob)) {
+            if self.missing_it(&blob).next().is_none() {
                 self.wanted.remove(&blob);
             }
         }
     }
 
+    /// The captures that lack a blob.
+    fn missing_it(&self, blob: &BlobRef) -> impl Iterator<Item = &Missing> {
+        let missing = self.users_of(blob.id).filter_map(|user| self.missing.get(&user));
+        missing.filter(|missing| missing.blobs.contains(blob))
+    }
+
     /// A capture isn't what it was: a cut took it away, or another statement of it holds now. Returns whether it was here or
     /// wanted.
     pub(super) fn drop_out(&mut self, capture: &CaptureId) -> bool {
-        if !self.whole.contains_key(capture) && !self.missing.contains_key(capture) {
-            return false;
-        }
+        let Some(care) = self.captures.get_mut(capture) else { return false };
+        // The blobs themselves stay until the next start: most often it is stated again.
+        let names = std::mem::take(&mut care.names);
         self.forget(capture);
-        // Its blobs stay until the next start: most often it is stated again.
-        self.users.retain(|_, users| {
-            users.remove(capture);
-            !users.is_empty()
-        });
+        for blob in names {
+            self.users.remove(&(blob, *capture));
+        }
         true
     }
 
@@ -277,15 +302,24 @@ impl Swarm {
         Ok(Ok(asked))
     }
 
-    /// What became whole now that everything up to `ticket` is on disk.
-    pub(super) fn durable<S: Store>(&mut self, store: &mut S, ticket: Ticket) -> Result<Vec<CaptureId>, StoreError> {
+    /// What became whole now that everything up to `ticket` is on disk; with its rank, if it was fetched.
+    pub(super) fn durable<S: Store>(
+        &mut self,
+        store: &mut S,
+        ticket: Ticket,
+    ) -> Result<Vec<(CaptureId, Option<Rank>)>, StoreError> {
         let mut whole = Vec::new();
         while self.finishing.first_key_value().is_some_and(|(at, _)| *at <= ticket) {
             let Some((_, done)) = self.finishing.pop_first() else { break };
             for finishing in done {
                 match finishing {
-                    Finishing::Capture(capture) => whole.extend(self.complete(capture).then_some(capture)),
-                    Finishing::Blob(blob) => whole.extend(self.finish(store, blob)?),
+                    Finishing::Capture(capture) => {
+                        whole.extend(self.settle(capture, ticket).then_some((capture, None)));
+                    }
+                    Finishing::Blob(blob) => {
+                        let ranks = self.finish(store, blob)?;
+                        whole.extend(ranks.into_iter().map(|rank| (rank.capture, Some(rank))));
+                    }
                 }
             }
         }
@@ -293,35 +327,36 @@ impl Swarm {
     }
 
     /// A blob is on disk. Returns the captures that are whole by it.
-    fn finish<S: Store>(&mut self, store: &mut S, blob: BlobRef) -> Result<Vec<CaptureId>, StoreError> {
+    fn finish<S: Store>(&mut self, store: &mut S, blob: BlobRef) -> Result<Vec<Rank>, StoreError> {
         self.wanted.remove(&blob);
         let mut batch = Batch::default();
         batch.remove(Table::Blobs, blob.id.0);
         store.apply(batch)?;
-        let users: Vec<CaptureId> = self.users.get(&blob.id).into_iter().flatten().copied().collect();
-        let mut whole = Vec::new();
-        for capture in users {
-            let Some(missing) = self.missing.get_mut(&capture) else { continue };
-            let waited = missing.blobs.remove(&blob);
-            whole.extend((waited && self.complete(capture)).then_some(capture));
-        }
-        Ok(whole)
+        let users: Vec<CaptureId> = self.users_of(blob.id).collect();
+        Ok(users.into_iter().filter_map(|capture| self.arrived(capture, &blob)).collect())
     }
 
-    /// Moves a capture that lacks nothing any more to the whole ones.
-    fn complete(&mut self, capture: CaptureId) -> bool {
-        let complete = self.missing.get(&capture).filter(|missing| missing.blobs.is_empty());
-        let Some(payload) = complete.map(|missing| missing.payload) else { return false };
-        self.missing.remove(&capture);
-        self.whole.insert(capture, payload);
-        true
+    /// A blob that a capture may have lacked is here. Returns the capture's rank if that makes it whole.
+    fn arrived(&mut self, capture: CaptureId, blob: &BlobRef) -> Option<Rank> {
+        let missing = self.missing.get_mut(&capture)?;
+        if !missing.blobs.remove(blob) || !missing.blobs.is_empty() {
+            return None;
+        }
+        self.captures.get_mut(&capture)?.state = State::Whole;
+        self.missing.remove(&capture).map(|missing| missing.rank)
+    }
+
+    /// A capture that lacked nothing is on disk. Returns whether it still waited for that.
+    fn settle(&mut self, capture: CaptureId, ticket: Ticket) -> bool {
+        let waits = |care: &&mut Care| matches!(care.state, State::Finishing(at) if at <= ticket);
+        let care = self.captures.get_mut(&capture).filter(waits);
+        care.map(|care| care.state = State::Whole).is_some()
     }
 
     /// A peer doesn't have a blob after all: whose it is, and how many groups were asked of it in vain.
     pub(super) fn gone(&mut self, link: LinkId, blob: &BlobRef) -> Option<(Vec<Rank>, u32)> {
         let released = self.wanted.get_mut(blob)?.release(link);
-        let ranks = self.missing.values().filter(|missing| missing.blobs.contains(blob)).map(|missing| missing.rank);
-        Some((ranks.collect(), released))
+        Some((self.missing_it(blob).map(|missing| missing.rank).collect(), released))
     }
 
     /// Whatever was asked over a link may be asked of others again.

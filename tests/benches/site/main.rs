@@ -1,6 +1,6 @@
 //! A site of real processes, in figures: `cargo build --release && cargo bench -p tests --bench site`.
 //!
-//! Measures all of it in about two minutes, or the parts that are named: `-- visible verdict memory size`. `HEAVY=1` takes
+//! Measures all of it in about four minutes, or the parts that are named: `-- visible verdict memory size`. `HEAVY=1` takes
 //! more devices, captures and people. Everything runs on this machine, so sixteen devices share its cores.
 //!
 //! One process watches all devices by one clock, and next to what depends on the disk stands what one bare fsync took there,
