@@ -28,6 +28,8 @@ pub(super) const HANDSHAKE_MS: u64 = 10_000;
 const FRONTIER_MS: u64 = 10;
 /// How long news of third parties is gathered before it is told, in ms.
 const KNOWLEDGE_MS: u64 = 500;
+/// The same of what this device holds itself, in ms: who has no link to the origin can fetch images from here only then.
+const HOLDS_MS: u64 = 20;
 /// How often stalls are looked for, in ms.
 const STALL_LOOK_MS: u64 = 2_500;
 /// How long something that was asked for may not move, in ms, before another peer is asked.
@@ -507,9 +509,13 @@ impl<S: Store> Engine<S> {
     }
 
     pub(super) fn spread_knowledge(&mut self, now_ms: u64) {
+        self.tell_within(now_ms, KNOWLEDGE_MS);
+    }
+
+    fn tell_within(&mut self, now_ms: u64, gathered_ms: u64) {
         for (link, session) in self.sessions.iter().filter(|(_, session)| session.is_open()) {
             // Over an uplink it is what the hub can pull from here, and a verdict waits for that.
-            let gathered_ms = if session.class == LinkClass::Uplink { FRONTIER_MS } else { KNOWLEDGE_MS };
+            let gathered_ms = if session.class == LinkClass::Uplink { FRONTIER_MS } else { gathered_ms };
             self.timers.set(Timer::Knowledge(*link), now_ms + gathered_ms);
         }
     }
@@ -643,7 +649,7 @@ impl<S: Store> Engine<S> {
         // A hub says so with its receipt.
         if !identity.certificate.roles.has(Roles::HUB) {
             self.knowledge.learn(now_ms, own, own, &Fact::Holds(capture));
-            self.spread_knowledge(now_ms);
+            self.tell_within(now_ms, HOLDS_MS);
         }
         rank.into_iter().for_each(|rank| self.withdraw(&rank));
     }

@@ -77,6 +77,20 @@ fn a_neighbours_uplink_gets_a_capture_answered_without_waiting() {
     assert_eq!(world.view(tablet, id).verdicts.len(), 1);
 }
 
+/// Images went one hop in half a second: that a carrier held them was told together with other news.
+#[test]
+fn images_go_along_a_line_of_carriers_without_waiting() {
+    let mut world = World::new(6);
+    let hub = world.add(Member::Hub);
+    let line = [(); 5].map(|()| world.add(Member::Officer));
+    line.windows(2).for_each(|pair| _ = world.link(pair[0], pair[1]));
+    world.link(line[4], hub);
+    world.settle();
+    let id = world.capture(line[0], 2, 40_000);
+    world.run(500);
+    assert_eq!(world.view(line[0], id).verdicts.len(), 1);
+}
+
 #[test]
 fn a_catch_up_moves_each_entry_once_though_two_peers_have_it() {
     let mut world = World::new(2);
