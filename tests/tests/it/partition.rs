@@ -1,4 +1,6 @@
-//! Two devices that can't reach each other write apart, then meet: nobody's word is lost, and both hold the same.
+//! Devices that can't reach each other write apart, then meet: nobody's word is lost, and all hold the same.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 use tests::{Check, Process, Site, wait_for};
@@ -55,6 +57,65 @@ fn what_was_written_apart_is_together_after_a_meeting() {
     for device in [&ana, &ben] {
         assert!(mine.iter().all(|id| device.api().show(id).is_some()));
         assert_eq!(device.api().status()["captures"], 7);
+    }
+}
+
+/// A tablet was set up from the image of another one's disk, and both were taken to the field.
+#[test]
+fn a_copied_device_is_named_and_no_capture_of_either_is_lost() {
+    let site = Site::found();
+    site.enrol("hub", &["hub"]);
+    site.enrol("ana", &["officer"]);
+    site.enrol("ben", &["officer"]);
+    let hub = site.hub("hub").start();
+    let before = {
+        let ana = site.device("ana").start();
+        let before = ana.api().capture(&Check::with_picture(1));
+        ana.stop();
+        before
+    };
+    copy_folder(&site.home("ana"), &site.home("copy"));
+
+    let ben = site.device("ben").hub(&hub).start();
+    let mut all = vec![before];
+    // They pass by one after the other, and once more.
+    for (name, number) in [("ana", 10), ("copy", 20), ("ana", 30), ("copy", 40)] {
+        let device = site.device(name).start();
+        let mine: Vec<String> = (0..3).map(|n| device.api().capture(&Check::with_picture(number + n))).collect();
+        device.stop();
+        let device = site.device(name).peer(&ben).start();
+        for id in &mine {
+            wait_for("every capture to be answered", || ben.api().show(id).filter(|capture| answers(capture) > 0));
+        }
+        all.extend(mine);
+        wait_for("both to hold the same", || (fingerprint(&device) == fingerprint(&ben)).then_some(()));
+        device.stop();
+    }
+    assert_eq!(ben.api().status()["captures"], all.len());
+    for id in &all {
+        assert_eq!(answers(&ben.api().show(id).unwrap()), 1, "each was screened once");
+    }
+    let frozen = ben.api().status()["frozen"].clone();
+    assert_eq!(frozen.as_array().map(Vec::len), Some(1), "{frozen}");
+    assert_eq!(frozen[0]["alias"], "ana");
+    let said = tests::greenline(["status", "--home", &site.home("ben").to_string_lossy()]).ok();
+    assert!(said.contains("FROZEN"), "{said}");
+}
+
+fn answers(capture: &Value) -> usize {
+    capture["verdicts"].as_array().map_or(0, Vec::len)
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let there = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_folder(&entry.path(), &there);
+        } else {
+            std::fs::copy(entry.path(), there).unwrap();
+        }
     }
 }
 
