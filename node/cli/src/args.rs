@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Show(cmd::show::ShowArgs),
     /// Change a capture's co-edited record
     Edit(cmd::edit::EditArgs),
+    /// Read, or add to, what the site's people leave each other: roster, hand-over, tasks
+    Shift(cmd::shift::ShiftArgs),
     /// State that a verdict was read
     Seen(cmd::seen::SeenArgs),
     /// Say, as an examiner, what looking at a verdict showed
@@ -60,4 +62,11 @@ pub(crate) enum Command {
     /// Serve as a matcher's worker process
     #[command(hide = true)]
     MatcherWorker,
+}
+
+/// Reads NAME=VALUE.
+pub(crate) fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        text.split_once('=').ok_or("write it with an equals sign between: `family_name=Doe`, `gate 1=Ana`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }

@@ -6,6 +6,7 @@ mod client;
 mod cmd;
 mod demo;
 mod failure;
+mod moment;
 mod output;
 mod parallel;
 mod shutdown;
@@ -34,6 +35,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::List(it) => cmd::list::run(&it),
         Command::Show(it) => cmd::show::run(&it),
         Command::Edit(it) => cmd::edit::run(&it),
+        Command::Shift(it) => cmd::shift::run(&it),
         Command::Seen(it) => cmd::seen::run(&it),
         Command::Review(it) => cmd::review::run(&it),
         Command::Watch(it) => cmd::watch::run(&it),

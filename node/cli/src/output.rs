@@ -38,6 +38,11 @@ pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<I
     lines.join("\n")
 }
 
+/// Every line two blanks further in.
+pub(crate) fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
 /// A time of day here, with the date unless it is today.
 pub(crate) fn time(ms: Option<u64>) -> String {
     let Some(ms) = ms else { return "-".into() };

@@ -101,6 +101,10 @@ fn errors_say_what_happened_and_what_to_do() {
     page.fails(1, &["edit", "--home", &ana, &id, "--priority", "soon"]);
     page.fails(2, &["edit", "--home", &ana, &id]);
     page.fails(1, &["list", "--home", &ana, "--stage", "lost"]);
+    page.fails(2, &["list", "--home", &ana, "--since", "soon"]);
+    page.fails(1, &["shift", "--home", &ana, "--done", "zz"]);
+    page.fails(1, &["shift", "--home", &ana, "--task", "for a supervisor to say"]);
+    page.fails(2, &["shift", "--home", &ana, "--post", "gate 1"]);
     page.fails(1, &["peers", "--home", &ana, "--dial", "somewhere"]);
 
     page.title("what can't run");
@@ -205,6 +209,28 @@ fn compare(name: &str, text: &str) {
 }
 
 #[test]
+fn a_shift_leaves_word_for_the_next() {
+    let site = Site::found();
+    let path = |name: &str| site.path().join(name).to_string_lossy().into_owned();
+    for (name, role) in [("hub", "hub"), ("ana", "officer"), ("chief", "supervisor")] {
+        site.enrol(name, &[role]);
+    }
+    let ana = site.device("ana").start();
+    let _chief = site.device("chief").peer(&ana).start();
+    let shift = |name: &str, args: &[&str]| greenline(["shift", "--home", &path(name)].iter().chain(args)).ok();
+    assert_eq!(shift("ana", &[]), "Nothing is written yet.\n");
+    shift("chief", &["--post", "gate 1=Ana, Ben", "--task", "fetch batteries"]);
+    let task = wait_for("Ana to read the task", || {
+        let read: Value = serde_json::from_str(&shift("ana", &["--json"])).unwrap();
+        read["tasks"][0]["id"].as_str().map(str::to_owned)
+    });
+    let said = shift("ana", &["--done", &task[..8], "--handover", "gate 2 sticks"]);
+    for line in ["gate 1: Ana, Ben  (chief", "gate 2 sticks  (ana", "fetch batteries  (chief", "done by ana"] {
+        assert!(said.contains(line), "no `{line}` in\n{said}");
+    }
+}
+
+#[test]
 fn every_command_that_answers_answers_in_json_too() {
     let site = Site::found();
     let path = |name: &str| site.path().join(name).to_string_lossy().into_owned();
@@ -249,6 +275,9 @@ fn every_command_that_answers_answers_in_json_too() {
     );
     let id = recorded["id"].as_str().unwrap();
     has(&["list", "--home", &ana], &["captures", "next"]);
+    assert_eq!(has(&["list", "--home", &ana, "--until", "1h"], &["captures"])["captures"], json!([]));
+    assert_ne!(has(&["list", "--home", &ana, "--since", "1h"], &["captures"])["captures"], json!([]));
+    has(&["shift", "--home", &ana, "--handover", "the gate sticks"], &["roster", "handover", "tasks"]);
     has(&["edit", "--home", &ana, id, "--note", "waits"], &["edits", "notes", "steps", "links", "withdrawn"]);
     wait_for("the chief's verdict", || at_chief.api().verdict(id));
     has(&["review", "--home", &chief, id, "--outcome", "confirmed"], &["id", "outcome"]);

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::args::parse_pair;
 use crate::client::{Client, HomeArg, resolve_capture};
 use crate::failure::Failure;
 use crate::output;
@@ -69,9 +70,4 @@ impl Change {
         ops.extend(self.withdraw.iter().map(|reason| json!({"op": "withdraw", "reason": reason})));
         ops
     }
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, family_name=Doe for example")?;
-    Ok((name.to_owned(), value.to_owned()))
 }

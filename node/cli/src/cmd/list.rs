@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::client::{Client, HomeArg, escape};
 use crate::failure::Failure;
+use crate::moment::Moment;
 use crate::output::{self, text};
 
 /// List captures, newest first.
@@ -18,6 +19,12 @@ pub(crate) struct ListArgs {
     /// Only those that this device captured
     #[arg(long, value_name = "ID")]
     device: Option<String>,
+    /// Only those captured since then: 2h or 30min (ago), 14:30, 2026-11-25 or 2026-11-25T14:30
+    #[arg(long, value_name = "TIME")]
+    since: Option<Moment>,
+    /// Only those captured before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<Moment>,
     /// How many at most
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -36,6 +43,9 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
         if let Some(value) = value {
             path.push_str(&format!("&{name}={}", escape(value)));
         }
+    }
+    for (name, moment) in [("from_ms", args.since), ("to_ms", args.until)] {
+        path.extend(moment.map(|Moment(ms)| format!("&{name}={ms}")));
     }
     let page = client.get(&path)?;
     if args.json {

@@ -10,6 +10,7 @@ pub(crate) mod peers;
 pub(crate) mod review;
 pub(crate) mod run;
 pub(crate) mod seen;
+pub(crate) mod shift;
 pub(crate) mod show;
 pub(crate) mod site;
 pub(crate) mod status;

@@ -74,7 +74,7 @@ fn journey(capture: &Value) -> String {
     format!(
         "Journey (now: {})\n{}",
         output::stage(text(capture, "stage")),
-        indent(&output::table(["stage", "when", "by"], rows.into_iter().flatten()))
+        output::indent(&output::table(["stage", "when", "by"], rows.into_iter().flatten()))
     )
 }
 
@@ -154,8 +154,4 @@ fn on_one_line(value: &Value) -> String {
         }
         other => other.to_string(),
     }
-}
-
-fn indent(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
