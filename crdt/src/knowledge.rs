@@ -44,6 +44,12 @@ pub struct Known {
 }
 
 impl Known {
+    /// The same, without what it holds.
+    #[must_use]
+    pub fn holding_nothing(self) -> Self {
+        Self { holds: BTreeSet::new(), ..self }
+    }
+
     /// Whether it has this entry.
     #[must_use]
     pub fn has(&self, entry: EntryRef) -> bool {
@@ -174,11 +180,6 @@ impl Knowledge {
     pub fn take_dirty(&mut self) -> Vec<(DeviceId, Known)> {
         let dirty = std::mem::take(&mut self.dirty);
         dirty.into_iter().filter_map(|id| self.devices.get(&id).map(|known| (id, known.clone()))).collect()
-    }
-
-    /// Puts back what was saved of this device itself. What it holds is seen on its disk.
-    pub fn restore_own(&mut self, own: DeviceId, known: Known) {
-        self.restore(own, Known { holds: BTreeSet::new(), ..known });
     }
 
     /// Puts back what was saved.

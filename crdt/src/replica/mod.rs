@@ -12,6 +12,7 @@ pub(crate) mod log;
 mod query;
 mod reading;
 mod records;
+mod restate;
 mod secrets;
 mod write;
 

@@ -3,33 +3,28 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::entries::Fetch;
-use super::frame::{FACTS_MAX, FRONTIER_ITEMS_MAX, Frame, Item, PROTOCOL_VERSION, REASON_BYTES_MAX, knock_tag};
+use super::frame::{Frame, PROTOCOL_VERSION, REASON_BYTES_MAX, knock_tag};
 use super::phase::{Happening, Phase, next};
-use super::session::{BLOB_SERVING_MAX, BlobRange, CONTROL_MAX, LinkClass, Session};
-use super::swarm::{Rank, Swarm, are_here};
+use super::session::{CONTROL_MAX, LinkClass, Session};
+use super::swarm::Swarm;
+use super::telling::FRONTIER_MS;
 use super::timers::{Timer, Timers};
 use super::watch::Counters;
 use super::{CloseReason, Event, Input, LinkId, Output};
 use crate::blob::{BlobRef, Outline};
-use crate::codec::{decode, encode};
+use crate::codec::encode;
 use crate::entry::About;
-use crate::ids::{BlobId, CaptureId, DeviceId, LogId};
-use crate::knowledge::{Fact, GATEWAY_REPEAT_MS, Knowledge, Known};
+use crate::ids::{CaptureId, DeviceId, LogId};
+use crate::knowledge::{Fact, Knowledge};
 use crate::record::Record;
 use crate::replica::{AppendError, Page, Query, Replica, Written, keys};
-use crate::site::{Certificate, Roles};
+use crate::site::Certificate;
 use crate::stage::{Stages, stages};
-use crate::store::{Batch, Direction, Store, StoreError, Table, Ticket};
-use crate::view::{CaptureView, EntryRef, Origin};
+use crate::store::{Batch, Store, StoreError, Table, Ticket};
+use crate::view::{CaptureView, EntryRef};
 
 /// How long a membership handshake may take, in ms: three round trips of a slow satellite link, and its losses.
 pub(super) const HANDSHAKE_MS: u64 = 10_000;
-/// How long news of the own frontier is gathered before it is told, in ms.
-const FRONTIER_MS: u64 = 10;
-/// How long news of third parties is gathered before it is told, in ms.
-const KNOWLEDGE_MS: u64 = 500;
-/// The same of what this device holds itself, in ms: who has no link to the origin can fetch images from here only then.
-const HOLDS_MS: u64 = 20;
 /// How often stalls are looked for, in ms.
 const STALL_LOOK_MS: u64 = 2_500;
 /// How long something that was asked for may not move, in ms, before another peer is asked.
@@ -38,8 +33,6 @@ const STALL_MS: u64 = 10_000;
 const HOUSE_MS: u64 = 5_000;
 /// Faults that end a session: one wrong group or entry may be a bad disk, a hundred are not.
 const FAULTS_MAX: u32 = 100;
-/// Outlines of whole blobs kept at hand for serving.
-const OUTLINES_MAX: usize = 16;
 
 /// One device's side of all its sync sessions, on its replica.
 pub struct Engine<S> {
@@ -52,8 +45,8 @@ pub struct Engine<S> {
     pub(super) outputs: VecDeque<Output>,
     pub(super) ready: BTreeSet<LinkId>,
     pub(super) counters: Counters,
-    outlines: VecDeque<(BlobRef, Outline)>,
-    gateway: bool,
+    pub(super) outlines: VecDeque<(BlobRef, Outline)>,
+    pub(super) gateway: bool,
     woken_for: Option<u64>,
 }
 
@@ -341,7 +334,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// Ends a session at once.
-    pub(super) fn end(&mut self, now_ms: u64, link: LinkId, reason: Option<CloseReason>) {
+    fn end(&mut self, now_ms: u64, link: LinkId, reason: Option<CloseReason>) {
         let Some(session) = self.sessions.remove(&link) else { return };
         if session.phase != Phase::Closing {
             let (device, admitted) = (session.device, session.is_open());
@@ -359,7 +352,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// What was asked over a link is asked of others.
-    fn let_go(&mut self, now_ms: u64, link: LinkId) {
+    pub(super) fn let_go(&mut self, now_ms: u64, link: LinkId) {
         self.swarm.release(link);
         let orphaned: Vec<LogId> =
             self.fetching.iter().filter(|(_, fetch)| fetch.link == link).map(|(log, _)| *log).collect();
@@ -474,153 +467,9 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    fn restore_knowledge(&mut self) -> Result<(), StoreError> {
-        let (from, to) = (keys::KNOWN_PREFIX.to_vec(), keys::after(keys::KNOWN_PREFIX));
-        for (key, value) in self.replica.store().scan(Table::Meta, &from, &to, Direction::Up, usize::MAX)? {
-            let device = key[keys::KNOWN_PREFIX.len()..].try_into().map(DeviceId);
-            if let (Ok(device), Ok(known)) = (device, decode::<Known>(&value, usize::MAX)) {
-                match device == self.replica.identity().device() {
-                    true => self.knowledge.restore_own(device, known),
-                    false => self.knowledge.restore(device, known),
-                }
-            }
-        }
-        Ok(())
-    }
-
     pub(super) fn store_failed(&mut self, error: StoreError) {
         self.outputs.push_back(Output::Event(Event::StoreFailed(error)));
     }
-
-    // ---- Gateway and knowledge ----
-
-    fn set_gateway(&mut self, now_ms: u64, on: bool) {
-        self.gateway = on;
-        self.say_gateway(now_ms, true);
-    }
-
-    fn say_gateway(&mut self, now_ms: u64, at_once: bool) {
-        // Repeats are on a grid, so that a restart doesn't tell the same thing under a new time.
-        let at_ms = if self.gateway { now_ms - now_ms % GATEWAY_REPEAT_MS + u64::from(at_once) } else { 0 };
-        let own = self.replica.identity().device();
-        if self.knowledge.learn(now_ms, own, own, &Fact::Gateway(at_ms)) {
-            self.spread_knowledge(now_ms);
-        }
-    }
-
-    pub(super) fn spread_knowledge(&mut self, now_ms: u64) {
-        self.tell_within(now_ms, KNOWLEDGE_MS);
-    }
-
-    fn tell_within(&mut self, now_ms: u64, gathered_ms: u64) {
-        for (link, session) in self.sessions.iter().filter(|(_, session)| session.is_open()) {
-            // Over an uplink it is what the hub can pull from here, and a verdict waits for that.
-            let gathered_ms = if session.class == LinkClass::Uplink { FRONTIER_MS } else { gathered_ms };
-            self.timers.set(Timer::Knowledge(*link), now_ms + gathered_ms);
-        }
-    }
-
-    fn knowledge_frame(&mut self, link: LinkId) -> Option<Frame> {
-        let session = self.sessions.get_mut(&link)?;
-        if !session.tell_knowledge {
-            return None;
-        }
-        let own = self.replica.identity().device();
-        // A copy of this device is told of it too: they don't hold the same.
-        let peer = Some(session.device).filter(|device| *device != own);
-        let (facts, version) = self.knowledge.since(session.told_knowledge, FACTS_MAX, peer);
-        session.told_knowledge = version;
-        session.tell_knowledge = version < self.knowledge.version();
-        let uplink = session.class == LinkClass::Uplink;
-        let is_hub = self.replica.identity().certificate.roles.has(Roles::HUB);
-        let mut by_device: BTreeMap<DeviceId, Vec<Fact>> = BTreeMap::new();
-        for (device, fact) in facts {
-            // The own frontier is told by frontier frames. Over an uplink only what the hub can pull from here matters.
-            let told_elsewhere = device == own && matches!(fact, Fact::Has(_));
-            let useless = uplink && (is_hub || device != own || !matches!(fact, Fact::Holds(_)));
-            if !told_elsewhere && !useless {
-                by_device.entry(device).or_default().push(fact);
-            }
-        }
-        if by_device.is_empty() {
-            return session.tell_knowledge.then(|| self.knowledge_frame(link)).flatten();
-        }
-        Some(Frame::Knowledge(by_device.into_iter().collect()))
-    }
-
-    fn on_knowledge(&mut self, now_ms: u64, link: LinkId, facts: &[(DeviceId, Vec<Fact>)]) -> Result<(), CloseReason> {
-        let Some(session) = self.sessions.get(&link) else { return Ok(()) };
-        let (teller, own) = (session.device, self.replica.identity().device());
-        let mut news = false;
-        for (device, facts) in facts {
-            for fact in facts {
-                news |= match fact {
-                    // Nobody knows better what is here; but a copy of this device may have what isn't.
-                    Fact::Holds(capture) if *device == own && teller == own => {
-                        self.offer(now_ms, own, *capture);
-                        false
-                    }
-                    _ if *device == own => false,
-                    Fact::Holds(capture) => self.on_holds(now_ms, *device, *capture, teller),
-                    other => self.knowledge.learn(now_ms, teller, *device, other),
-                };
-            }
-        }
-        if news {
-            self.spread_knowledge(now_ms);
-        }
-        Ok(())
-    }
-
-    fn on_holds(&mut self, now_ms: u64, device: DeviceId, capture: CaptureId, teller: DeviceId) -> bool {
-        // Who holds an accepted capture interests nobody any more.
-        let settled = matches!(self.replica.capture(capture), Ok(Some(view)) if view.accepted().is_some());
-        if settled {
-            return false;
-        }
-        let fresh = self.knowledge.learn(now_ms, teller, device, &Fact::Holds(capture));
-        if fresh {
-            self.outputs.push_back(Output::Event(Event::Changed(capture)));
-        }
-        // Also if it was heard before: of two copies of one device the other may have said so.
-        self.offer(now_ms, device, capture);
-        fresh
-    }
-
-    /// Asks a device for the missing images of a capture that it says it holds.
-    fn offer(&mut self, now_ms: u64, device: DeviceId, capture: CaptureId) {
-        let Some(rank) = self.swarm.rank(&capture) else { return };
-        let open = |s: &Session| s.is_open() && s.device == device;
-        let links: Vec<LinkId> = self.sessions.iter().filter(|(_, s)| open(s)).map(|(link, _)| *link).collect();
-        for link in links {
-            if let Some(session) = self.sessions.get_mut(&link) {
-                session.offers.insert(rank);
-            }
-            self.ask_for_blobs(now_ms, link);
-        }
-    }
-
-    fn frontier_frame(&mut self, link: LinkId) -> Option<Frame> {
-        let session = self.sessions.get_mut(&link)?;
-        if session.opened && session.news.is_empty() {
-            return None;
-        }
-        let opening = !session.opened;
-        session.opened = true;
-        let mut items = Vec::new();
-        while items.len() < FRONTIER_ITEMS_MAX {
-            let Some(log) = session.news.pop_first() else { break };
-            let Some(head) = self.replica.frontier().get(&log) else { continue };
-            if session.told.get(&log).is_none_or(|told| *told < head.height) {
-                session.told.insert(log, head.height);
-                items.push(Item { log, height: head.height, prefix: head.hash.prefix().into() });
-            }
-        }
-        session.opened = !opening || session.news.is_empty();
-        (opening || !items.is_empty()).then_some(Frame::Frontier { items, opening })
-    }
-
-    // ---- Durability ----
 
     fn durable(&mut self, now_ms: u64, ticket: Ticket) {
         let own = self.replica.own_author().log();
@@ -639,289 +488,6 @@ impl<S: Store> Engine<S> {
             Ok(whole) => whole.into_iter().for_each(|(capture, rank)| self.whole(now_ms, capture, rank)),
             Err(error) => self.store_failed(error),
         }
-    }
-
-    fn whole(&mut self, now_ms: u64, capture: CaptureId, rank: Option<Rank>) {
-        self.outputs.push_back(Output::Event(Event::Whole(capture)));
-        self.outputs.push_back(Output::Event(Event::Changed(capture)));
-        let identity = self.replica.identity();
-        let own = identity.device();
-        // A hub says so with its receipt.
-        if !identity.certificate.roles.has(Roles::HUB) {
-            self.knowledge.learn(now_ms, own, own, &Fact::Holds(capture));
-            self.tell_within(now_ms, HOLDS_MS);
-        }
-        rank.into_iter().for_each(|rank| self.withdraw(&rank));
-    }
-
-    /// Nobody needs to be asked for this capture any more.
-    fn withdraw(&mut self, rank: &Rank) {
-        for session in self.sessions.values_mut() {
-            session.offers.remove(rank);
-        }
-    }
-
-    // ---- Blobs ----
-
-    fn restore_swarm(&mut self, now_ms: u64) -> Result<(), StoreError> {
-        let mut needed = self.replica.open_captures().clone();
-        needed.extend(self.replica.unanswered());
-        let mut keep = BTreeSet::new();
-        for id in needed {
-            let Some(origin) = self.replica.capture(id)?.and_then(|view| view.origin) else { continue };
-            keep.extend(origin.blobs.iter().map(|blob| blob.id));
-            if are_here(self.replica.store(), &origin)? {
-                self.swarm.set_whole(id, &origin);
-                self.say_that_it_holds(now_ms, id, &origin);
-            } else if !self.replica.unanswered().contains(&id) {
-                self.want(now_ms, id, &origin)?;
-            }
-        }
-        self.remove_leftovers(&keep)
-    }
-
-    /// What this device knows of itself is saved now and then; what is on its disk is so at once. A device that was switched off
-    /// right after it had taken a copy would otherwise never offer it to anybody.
-    fn say_that_it_holds(&mut self, now_ms: u64, id: CaptureId, origin: &Origin) {
-        let identity = self.replica.identity();
-        let own = identity.device();
-        if origin.device != own && !identity.certificate.roles.has(Roles::HUB) {
-            self.knowledge.learn(now_ms, own, own, &Fact::Holds(id));
-        }
-    }
-
-    /// Removes blobs that a crash left behind after their capture was settled. Own captures keep theirs.
-    fn remove_leftovers(&mut self, keep: &BTreeSet<BlobId>) -> Result<(), StoreError> {
-        let own = self.replica.identity().device();
-        let mut keep = keep.clone();
-        let mut query = Query { device: Some(own), limit: crate::replica::PAGE_MAX, ..Query::default() };
-        loop {
-            let (page, next) = self.captures(0, &query)?;
-            for (id, origin) in page.into_iter().filter_map(|(id, view, _)| Some((id, view.origin?))) {
-                self.swarm.use_blobs(id, &origin);
-                keep.extend(origin.blobs.iter().map(|blob| blob.id));
-            }
-            let Some(next) = next else { break };
-            query.after = Some(next);
-        }
-        for (blob, _) in self.replica.store().blob_list()? {
-            if !keep.contains(&blob) {
-                self.replica.store_mut().blob_remove(blob)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether this device holds a capture with all that belongs to it.
-    fn holds(&self, id: CaptureId, view: &CaptureView) -> bool {
-        view.origin.is_some() && (view.accepted().is_some() || self.swarm.is_whole(&id))
-    }
-
-    /// Takes note of a capture that is new here, that a hub has accepted meanwhile, or that a cut has changed.
-    pub(super) fn consider(&mut self, now_ms: u64, id: CaptureId) -> Result<(), StoreError> {
-        let view = self.replica.capture(id)?.unwrap_or_default();
-        let Some(origin) = &view.origin else {
-            self.drop_out(id);
-            return Ok(());
-        };
-        let own = self.replica.identity().device();
-        if view.accepted().is_some() {
-            return self.settle(id, origin, own);
-        }
-        if self.swarm.cares_for(&id, &origin.payload) {
-            return Ok(());
-        }
-        self.drop_out(id);
-        // A copy of this device may have made it, whose images aren't here.
-        if origin.device == own && are_here(self.replica.store(), origin)? {
-            self.swarm.set_whole(id, origin);
-            return Ok(());
-        }
-        self.want(now_ms, id, origin)
-    }
-
-    fn drop_out(&mut self, id: CaptureId) {
-        self.swarm.rank(&id).into_iter().for_each(|rank| self.withdraw(&rank));
-        if self.swarm.drop_out(&id) {
-            self.knowledge.let_go(self.replica.identity().device(), id);
-        }
-    }
-
-    fn want(&mut self, now_ms: u64, id: CaptureId, origin: &Origin) -> Result<(), StoreError> {
-        let ticket = self.replica.last_ticket();
-        self.swarm.want(self.replica.store(), id, origin, ticket)?;
-        let Some(rank) = self.swarm.rank(&id) else { return Ok(()) };
-        let knowledge = &self.knowledge;
-        let holds =
-            |device: &DeviceId| *device == origin.device || knowledge.device(device).is_some_and(|k| k.holds(&id));
-        let links: Vec<LinkId> =
-            self.sessions.iter().filter(|(_, s)| s.is_open() && holds(&s.device)).map(|(link, _)| *link).collect();
-        for link in links {
-            if let Some(session) = self.sessions.get_mut(&link) {
-                session.offers.insert(rank);
-            }
-            self.ask_for_blobs(now_ms, link);
-        }
-        Ok(())
-    }
-
-    /// A hub has the capture: nobody needs to fetch it any more, and carriers drop its images.
-    fn settle(&mut self, id: CaptureId, origin: &Origin, own: DeviceId) -> Result<(), StoreError> {
-        self.swarm.rank(&id).into_iter().for_each(|rank| self.withdraw(&rank));
-        self.knowledge.settle(id);
-        if self.replica.unanswered().contains(&id) {
-            return self.go_on_working(id, origin);
-        }
-        self.swarm.forget(&id);
-        if origin.device != own {
-            for blob in self.swarm.leave_blobs(id, origin) {
-                self.replica.store_mut().blob_remove(blob)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// This hub has accepted the capture and not answered it yet, so that it needs the images. What a cut took away meanwhile and
-    /// is stated again now is whole once more.
-    fn go_on_working(&mut self, id: CaptureId, origin: &Origin) -> Result<(), StoreError> {
-        if !self.swarm.is_whole(&id) && are_here(self.replica.store(), origin)? {
-            self.swarm.set_whole(id, origin);
-            self.outputs.push_back(Output::Event(Event::Whole(id)));
-        }
-        Ok(())
-    }
-
-    fn offers_of(&self, device: DeviceId) -> BTreeSet<Rank> {
-        let known = self.knowledge.device(&device);
-        self.swarm.offers(device, |capture| known.is_some_and(|known| known.holds(capture)))
-    }
-
-    pub(super) fn ask_for_blobs(&mut self, now_ms: u64, link: LinkId) {
-        let Some(session) = self.sessions.get_mut(&link).filter(|session| session.is_open()) else { return };
-        let room = session.class.blob_window().saturating_sub(session.blobs_asked);
-        // Asking in halves of the window makes few, long requests.
-        if session.offers.is_empty() || room < session.class.blob_window().div_ceil(2) {
-            return;
-        }
-        let asks = self.swarm.ask(link, &session.offers, room);
-        if session.blobs_asked == 0 {
-            session.blob_ms = now_ms;
-        }
-        session.blobs_asked += asks.iter().map(|ask| ask.count).sum::<u32>();
-        for ask in asks {
-            let frame = Frame::BlobWant { blob: ask.blob, first: ask.first, count: ask.count, outline: ask.outline };
-            self.send(link, frame);
-        }
-    }
-
-    fn on_blob_want(
-        &mut self,
-        link: LinkId,
-        blob: BlobRef,
-        first: u32,
-        count: u32,
-        outline: bool,
-    ) -> Result<(), CloseReason> {
-        let Some(session) = self.sessions.get_mut(&link) else { return Ok(()) };
-        if !blob.is_bounded() || session.blob_serving.len() >= BLOB_SERVING_MAX {
-            return self.fault(link, "asks for more blobs than it may".into());
-        }
-        let end = first.saturating_add(count).min(blob.groups());
-        session.blob_serving.push_back(BlobRange { blob, next: first, end, outline });
-        self.ready.insert(link);
-        Ok(())
-    }
-
-    fn blob_frame(&mut self, link: LinkId) -> Option<Frame> {
-        loop {
-            let session = self.sessions.get_mut(&link)?;
-            let range = session.blob_serving.front_mut()?;
-            let blob = range.blob;
-            if std::mem::take(&mut range.outline) {
-                return Some(match self.outline_of(blob) {
-                    Some(outline) => Frame::BlobOutline { blob, values: outline.to_bytes().into() },
-                    None => self.drop_serving(link, blob),
-                });
-            }
-            if range.next >= range.end {
-                session.blob_serving.pop_front();
-                continue;
-            }
-            let index = range.next;
-            range.next += 1;
-            let (offset, len) = blob.group(index)?;
-            let outline = self.outline_of(blob);
-            let bytes = self.replica.store().blob_read(blob.id, offset, len).unwrap_or_default();
-            // What a bad disk gives isn't passed on.
-            let sound = outline.is_some_and(|outline| outline.check(index, &bytes).is_ok());
-            return Some(if sound {
-                Frame::BlobGroup { blob, index, bytes: bytes.into() }
-            } else {
-                self.drop_serving(link, blob)
-            });
-        }
-    }
-
-    fn drop_serving(&mut self, link: LinkId, blob: BlobRef) -> Frame {
-        if let Some(session) = self.sessions.get_mut(&link) {
-            session.blob_serving.retain(|range| range.blob != blob);
-        }
-        Frame::BlobGone(blob)
-    }
-
-    /// The outline of a blob that is here whole.
-    fn outline_of(&mut self, blob: BlobRef) -> Option<Outline> {
-        if let Some((_, outline)) = self.outlines.iter().find(|(of, _)| *of == blob) {
-            return Some(outline.clone());
-        }
-        let bytes = self.replica.whole_blob(&blob).ok().flatten()?;
-        let outline = Outline::of(&bytes).ok()?;
-        self.outlines.push_front((blob, outline.clone()));
-        self.outlines.truncate(OUTLINES_MAX);
-        Some(outline)
-    }
-
-    fn on_blob_outline(&mut self, link: LinkId, blob: BlobRef, values: &[u8]) -> Result<(), CloseReason> {
-        match self.swarm.outline(self.replica.store_mut(), blob, values) {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => self.fault(link, error.to_string()),
-            Err(error) => Err(self.cant_store(error)),
-        }
-    }
-
-    fn on_blob_group(
-        &mut self,
-        now_ms: u64,
-        link: LinkId,
-        blob: BlobRef,
-        index: u32,
-        bytes: &[u8],
-    ) -> Result<(), CloseReason> {
-        let outcome = self.swarm.group(self.replica.store_mut(), link, blob, index, bytes);
-        if let Some(session) = self.sessions.get_mut(&link) {
-            session.blob_ms = now_ms;
-            session.blobs_asked = session.blobs_asked.saturating_sub(1);
-        }
-        self.ask_for_blobs(now_ms, link);
-        match outcome {
-            Ok(Ok(asked)) => {
-                self.counters.unasked += u64::from(!asked);
-                Ok(())
-            }
-            Ok(Err(error)) => self.fault(link, error.to_string()),
-            Err(error) => Err(self.cant_store(error)),
-        }
-    }
-
-    fn on_blob_gone(&mut self, now_ms: u64, link: LinkId, blob: BlobRef) -> Result<(), CloseReason> {
-        let Some((ranks, released)) = self.swarm.gone(link, &blob) else { return Ok(()) };
-        if let Some(session) = self.sessions.get_mut(&link) {
-            ranks.iter().for_each(|rank| _ = session.offers.remove(rank));
-            session.blobs_asked = session.blobs_asked.saturating_sub(released);
-        }
-        let links: Vec<LinkId> = self.sessions.keys().copied().collect();
-        links.into_iter().for_each(|link| self.ask_for_blobs(now_ms, link));
-        Ok(())
     }
 
     pub(super) fn cant_store(&mut self, error: StoreError) -> CloseReason {

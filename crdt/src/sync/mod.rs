@@ -12,10 +12,13 @@ mod engine;
 mod entries;
 mod forks;
 pub mod frame;
+mod images;
 pub mod phase;
 mod session;
 mod swarm;
+mod telling;
 mod timers;
+mod transfer;
 mod watch;
 
 pub use engine::Engine;
