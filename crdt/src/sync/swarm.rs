@@ -39,7 +39,8 @@ impl Rank {
 struct Missing {
     rank: Rank,
     origin: DeviceId,
-    blobs: BTreeSet<BlobRef>,
+    /// Each once; a few.
+    blobs: Vec<BlobRef>,
 }
 
 /// A capture that this device holds or fetches.
@@ -166,15 +167,15 @@ impl Swarm {
         origin: &Origin,
         ticket: Ticket,
     ) -> Result<(), StoreError> {
-        let mut blobs = BTreeSet::new();
+        let mut blobs = Vec::new();
         for blob in &origin.blobs {
-            if is_here(store, blob)? {
+            if blobs.contains(blob) || is_here(store, blob)? {
                 continue;
             }
             if let Entry::Vacant(vacant) = self.wanted.entry(*blob) {
                 vacant.insert(Progress::resume(store, *blob)?);
             }
-            blobs.insert(*blob);
+            blobs.push(*blob);
         }
         if blobs.is_empty() {
             self.care_for(capture, origin, State::Finishing(ticket));
@@ -339,7 +340,9 @@ impl Swarm {
     /// A blob that a capture may have lacked is here. Returns the capture's rank if that makes it whole.
     fn arrived(&mut self, capture: CaptureId, blob: &BlobRef) -> Option<Rank> {
         let missing = self.missing.get_mut(&capture)?;
-        if !missing.blobs.remove(blob) || !missing.blobs.is_empty() {
+        let before = missing.blobs.len();
+        missing.blobs.retain(|other| other != blob);
+        if missing.blobs.len() == before || !missing.blobs.is_empty() {
             return None;
         }
         self.captures.get_mut(&capture)?.state = State::Whole;
