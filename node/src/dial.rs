@@ -29,8 +29,9 @@ const POLITENESS_MS: u64 = 2_000;
 const STRANGER_MS: u64 = 600_000;
 /// Dials a minute to addresses that multicast discovery claims, which anyone on the network can flood.
 const DISCOVERED_DIALS_MAX: u32 = 60;
-/// A link that was silent this long, in ms, gives way to a new one of the same device.
-const SILENT_MS: u64 = 6_000;
+/// Two links to one device that come up within this time, in ms, were dialled by both sides at once. Otherwise the newer one
+/// counts: who has a link doesn't dial, so that the device at the other end has lost the older one, by a restart or a move.
+const AT_ONCE_MS: u64 = 3_000;
 
 /// Where an address comes from, the most trusted last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,11 +69,6 @@ pub enum Input {
     },
     /// The device at the other end is a member.
     Admitted {
-        /// The link.
-        link: u64,
-    },
-    /// Something came over a link.
-    Heard {
         /// The link.
         link: u64,
     },
@@ -114,7 +110,7 @@ pub enum Output {
         /// Which.
         link: u64,
     },
-    /// A member was met at an address that this side dialled.
+    /// A member was met at an address: worth remembering, and trying when the link is lost.
     Remember {
         /// Who.
         device: DeviceKey,
@@ -139,7 +135,6 @@ struct Link {
     initiator: bool,
     address: SocketAddr,
     up_ms: u64,
-    heard_ms: u64,
     admitted: bool,
 }
 
@@ -176,7 +171,6 @@ impl Dialer {
             Input::Found { address, device, source } => self.found(now_ms, address, device, source),
             Input::Up { link, device, initiator, address } => self.up(now_ms, link, device, initiator, address),
             Input::Admitted { link } => self.admitted(link),
-            Input::Heard { link } => self.heard(now_ms, link),
             Input::NotAdmitted { device, reason } => self.not_admitted(now_ms, device, &reason),
             Input::Down { link } => self.down(now_ms, link),
             Input::Failed { address } => self.failed(now_ms, address),
@@ -244,7 +238,7 @@ impl Dialer {
         let stranger = self.strangers.get(&device).is_some_and(|until| now_ms < *until);
         // One more than the limit is let in while it replaces another link of its device.
         let again = self.links.values().any(|known| known.device == device);
-        self.links.insert(link, Link { device, initiator, address, up_ms: now_ms, heard_ms: now_ms, admitted: false });
+        self.links.insert(link, Link { device, initiator, address, up_ms: now_ms, admitted: false });
         if device == self.own || stranger || (self.links.len() > LINKS_MAX && !again) {
             self.outputs.push_back(Output::Close { link });
             return;
@@ -252,8 +246,8 @@ impl Dialer {
         self.keep_one(now_ms, link, device);
     }
 
-    /// Of two links to one device both sides keep the same one: that which the lower key dialled. A link that has fallen
-    /// silent gives way in any case: its device came back under a new address.
+    /// Of two links to one device that both sides dialled at once, both keep the one that the lower key dialled. Otherwise the
+    /// newer one stays.
     fn keep_one(&mut self, now_ms: u64, new: u64, device: DeviceKey) {
         let others: Vec<u64> = self
             .links
@@ -263,9 +257,9 @@ impl Dialer {
             .collect();
         for old in others {
             let (Some(older), Some(newer)) = (self.links.get(&old), self.links.get(&new)) else { continue };
-            let silent = now_ms >= older.heard_ms.saturating_add(SILENT_MS);
+            let at_once = now_ms < older.up_ms.saturating_add(AT_ONCE_MS);
             let dialled_by_lower = |link: &Link| link.initiator == (self.own < device);
-            let keep_new = silent || dialled_by_lower(newer) || !dialled_by_lower(older);
+            let keep_new = !at_once || dialled_by_lower(newer) || !dialled_by_lower(older);
             self.outputs.push_back(Output::Close { link: if keep_new { old } else { new } });
         }
     }
@@ -273,16 +267,8 @@ impl Dialer {
     fn admitted(&mut self, link: u64) {
         let Some(known) = self.links.get_mut(&link) else { return };
         known.admitted = true;
-        // Only an address that was dialled is one that can be dialled.
-        if known.initiator {
-            self.outputs.push_back(Output::Remember { device: known.device, address: known.address });
-        }
-    }
-
-    fn heard(&mut self, now_ms: u64, link: u64) {
-        if let Some(known) = self.links.get_mut(&link) {
-            known.heard_ms = now_ms;
-        }
+        // Whoever dialled did so from where it listens, so that either side can come back to the other.
+        self.outputs.push_back(Output::Remember { device: known.device, address: known.address });
     }
 
     /// Only a device of another site stays one. An expired certificate is renewed, and who fell silent within the handshake
@@ -446,16 +432,29 @@ mod tests {
         }
     }
 
+    /// A device that was killed and started again was turned away for six seconds, for the sake of the dead link to it.
     #[test]
-    fn a_device_that_comes_back_replaces_its_silent_link() {
+    fn a_device_that_comes_back_replaces_its_old_link() {
         let mut dialer = Dialer::new(LOW, 1);
         dialer.handle(0, Input::Up { link: 1, device: HIGH, initiator: true, address: address(1) });
         let again = |link| Input::Up { link, device: HIGH, initiator: false, address: address(2) };
-        dialer.handle(SILENT_MS - 1, again(2));
+        dialer.handle(AT_ONCE_MS - 1, again(2));
         assert_eq!(outputs(&mut dialer), [Output::Close { link: 2 }]);
-        dialer.handle(SILENT_MS - 1, Input::Down { link: 2 });
-        dialer.handle(SILENT_MS, again(3));
+        dialer.handle(AT_ONCE_MS - 1, Input::Down { link: 2 });
+        dialer.handle(AT_ONCE_MS, again(3));
         assert_eq!(outputs(&mut dialer), [Output::Close { link: 1 }]);
+    }
+
+    /// A device that others had dialled knew nobody after a restart, and waited for them to notice that it was gone.
+    #[test]
+    fn a_member_is_remembered_whoever_dialled() {
+        let mut dialer = Dialer::new(LOW, 1);
+        for (link, initiator) in [(1, true), (2, false)] {
+            let device = [link as u8 + 1; 32];
+            dialer.handle(0, Input::Up { link, device, initiator, address: address(link as u16) });
+            dialer.handle(0, Input::Admitted { link });
+            assert_eq!(outputs(&mut dialer), [Output::Remember { device, address: address(link as u16) }]);
+        }
     }
 
     #[test]

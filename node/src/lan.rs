@@ -120,7 +120,6 @@ impl Lan {
                 self.dialer.handle(now_ms, Input::Up { link, device, initiator, address: remote });
             }
             MeshEvent::Frame { link, bytes } => {
-                self.dialer.handle(now_ms, Input::Heard { link });
                 if let Some(id) = self.to_engine.get(&link) {
                     self.driver.frame(*id, bytes).await;
                 }
@@ -201,6 +200,7 @@ impl Lan {
                 Output::Remember { device, address } => {
                     if let Some(book) = &mut self.book {
                         book.remember(&self.driver, DeviceId(device), address).await;
+                        self.found(address, Some(device), Source::Book);
                     }
                 }
             }

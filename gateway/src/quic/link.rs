@@ -3,7 +3,7 @@
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::sync::mpsc;
 
-use super::{DeviceKey, Event, FRAME_BYTES_MAX, FRAMES_QUEUED_MAX};
+use super::{DeviceKey, Event, FRAME_BYTES_MAX, FRAMES_QUEUED_MAX, plain};
 
 /// Runs a link until either side ends it.
 pub(super) async fn run(
@@ -23,28 +23,34 @@ pub(super) async fn run(
         reason = write(link, send, queue, &events) => reason,
         reason = read(link, receive, &events) => reason,
     };
+    let reason = reason.unwrap_or_else(|| {
+        let why = connection.close_reason().map_or_else(|| "the stream was given up".to_owned(), |why| plain(&why));
+        format!("lost: {why}")
+    });
     connection.close(VarInt::from_u32(0), b"");
     // Whoever listened has stopped.
     let _ = events.send(Event::Down { link, reason }).await;
 }
 
+/// Returns why it ended, if not for the connection.
 async fn write(
     link: u64,
     mut stream: SendStream,
     mut queue: mpsc::Receiver<Vec<u8>>,
     events: &mpsc::Sender<Event>,
-) -> String {
+) -> Option<String> {
     while let Some(frame) = queue.recv().await {
         if frame.len() > FRAME_BYTES_MAX {
-            return format!("this device was asked to send a frame of {} bytes", frame.len());
+            return Some(format!("this device was asked to send a frame of {} bytes", frame.len()));
         }
         let length = (frame.len() as u32).to_be_bytes();
         let written = async {
             stream.write_all(&length).await?;
             stream.write_all(&frame).await
         };
-        if let Err(error) = written.await {
-            return format!("lost: {error}");
+        let written: Result<(), quinn::WriteError> = written.await;
+        if written.is_err() {
+            return None;
         }
         if events.send(Event::Drained { link }).await.is_err() {
             break;
@@ -54,10 +60,11 @@ async fn write(
     if stream.finish().is_ok() {
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), stream.stopped()).await;
     }
-    "closed by this device".into()
+    Some("closed by this device".into())
 }
 
-async fn read(link: u64, mut stream: RecvStream, events: &mpsc::Sender<Event>) -> String {
+/// Returns why it ended, if not for the connection.
+async fn read(link: u64, mut stream: RecvStream, events: &mpsc::Sender<Event>) -> Option<String> {
     loop {
         let mut length = [0; 4];
         if let Err(error) = stream.read_exact(&mut length).await {
@@ -65,21 +72,21 @@ async fn read(link: u64, mut stream: RecvStream, events: &mpsc::Sender<Event>) -
         }
         let length = u32::from_be_bytes(length) as usize;
         if length > FRAME_BYTES_MAX {
-            return format!("the other device announced a frame of {length} bytes");
+            return Some(format!("the other device announced a frame of {length} bytes"));
         }
         let mut bytes = vec![0; length];
         if let Err(error) = stream.read_exact(&mut bytes).await {
             return ended(&error);
         }
         if events.send(Event::Frame { link, bytes }).await.is_err() {
-            return "this device is shutting down".into();
+            return Some("this device is shutting down".into());
         }
     }
 }
 
-fn ended(error: &quinn::ReadExactError) -> String {
+fn ended(error: &quinn::ReadExactError) -> Option<String> {
     match error {
-        quinn::ReadExactError::FinishedEarly(_) => "closed by the other device".into(),
-        quinn::ReadExactError::ReadError(error) => format!("lost: {error}"),
+        quinn::ReadExactError::FinishedEarly(_) => Some("closed by the other device".into()),
+        quinn::ReadExactError::ReadError(_) => None,
     }
 }

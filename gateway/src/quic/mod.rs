@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use quinn::{Connection, Endpoint, IdleTimeout, Incoming, TransportConfig, VarInt};
+use crdt::seal::derive;
+use quinn::{Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
 use thiserror::Error;
 use tokio::net::lookup_host;
 use tokio::sync::{Semaphore, mpsc};
@@ -119,7 +121,10 @@ pub fn listen(seed: &[u8; 32], address: SocketAddr) -> Result<(Handle, mpsc::Rec
     let credentials = tls::Credentials::new(seed)?;
     let mut config = quinn::ServerConfig::with_crypto(Arc::new(credentials.server()?));
     config.transport_config(Arc::new(transport())).migration(true);
-    let endpoint = Endpoint::server(config, address).map_err(|error| EndpointError::Bind { address, error })?;
+    let bind = |error| EndpointError::Bind { address, error };
+    let socket = std::net::UdpSocket::bind(address).map_err(bind)?;
+    let endpoint =
+        Endpoint::new(resettable(seed), Some(config), socket, Arc::new(quinn::TokioRuntime)).map_err(bind)?;
     let (handle, events) = start(endpoint, credentials, address);
     tokio::spawn(accept(handle.clone()));
     Ok((handle, events))
@@ -238,6 +243,18 @@ async fn accept(handle: Handle) {
     }
 }
 
+/// A hub that was killed and started again knows nothing of its old connections, but that it must have had them: what belongs
+/// to one it answers with a reset (RFC 9000, section 10.3), so that its gateways come back at once and not when their
+/// connections have timed out. For that, ids and tokens follow from the device key.
+fn resettable(seed: &[u8; 32]) -> EndpointConfig {
+    let [a, b, c, d, e, f, g, h, ..] = derive(seed, "quic connection ids");
+    let ids = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let tokens = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &derive(seed, "quic stateless resets"));
+    let mut config = EndpointConfig::new(Arc::new(tokens));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    config
+}
+
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
@@ -260,6 +277,72 @@ fn proved_key(connection: &Connection) -> Option<DeviceKey> {
 fn plain(error: &quinn::ConnectionError) -> String {
     match error {
         quinn::ConnectionError::TimedOut => "it doesn't answer".into(),
+        quinn::ConnectionError::Reset => "it was started anew".into(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HUB: [u8; 32] = [1; 32];
+
+    /// A hub in a runtime of its own, which can be taken away as `kill -9` does.
+    fn hub(address: SocketAddr) -> (tokio::runtime::Runtime, SocketAddr) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (handle, mut events) = runtime.block_on(async { listen(&HUB, address) }).unwrap();
+        // Its links stay up for as long as it holds on to their senders.
+        runtime.spawn(async move {
+            let mut up = Vec::new();
+            while let Some(event) = events.recv().await {
+                up.push(event);
+            }
+        });
+        (runtime, handle.local_addr())
+    }
+
+    async fn next(events: &mut mpsc::Receiver<Event>) -> Event {
+        events.recv().await.unwrap()
+    }
+
+    /// Gateways of a hub that had been killed waited a quarter of a minute for it, though it was back within a second.
+    #[test]
+    fn a_hub_that_was_killed_and_is_back_says_that_the_old_links_are_gone() {
+        let (first, address) = hub(([127, 0, 0, 1], 0).into());
+        let device = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        device.block_on(async {
+            let (handle, mut events) = client(&[2; 32], ([127, 0, 0, 1], 0).into()).unwrap();
+            let hub_key = proved(&HUB);
+            handle.connect(address.to_string(), vec![hub_key]);
+            let Event::Up { frames, .. } = next(&mut events).await else { panic!("no link") };
+            frames.send(vec![1; 100]).await.unwrap();
+            assert!(matches!(next(&mut events).await, Event::Drained { .. }));
+            first.shutdown_background();
+            let (second, again) = tokio::task::spawn_blocking(move || hub_at_last(address)).await.unwrap();
+            assert_eq!(again, address);
+            frames.send(vec![1; 100]).await.unwrap();
+            let reason = loop {
+                if let Event::Down { reason, .. } = next(&mut events).await {
+                    break reason;
+                }
+            };
+            assert_eq!(reason, "lost: it was started anew");
+            tokio::task::spawn_blocking(move || second.shutdown_background()).await.unwrap();
+        });
+    }
+
+    fn proved(seed: &[u8; 32]) -> DeviceKey {
+        crdt::entry::DeviceKey::from_seed(*seed).id().0
+    }
+
+    /// The killed one's socket goes when its tasks have gone.
+    fn hub_at_last(address: SocketAddr) -> (tokio::runtime::Runtime, SocketAddr) {
+        loop {
+            if std::net::UdpSocket::bind(address).is_ok() {
+                return hub(address);
+            }
+            std::thread::yield_now();
+        }
     }
 }

@@ -25,7 +25,7 @@ const FOR_TESTS: [&str; 1] = ["synth"];
 
 /// The owners of each heavy package. In a package that has a pure half it is optional, so that the simulator builds
 /// without it.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 25] = [
     ("automerge", &["crdt"]),
     ("chacha20poly1305", &["crdt"]),
     ("ed25519-zebra", &["crdt"]),
@@ -33,6 +33,7 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("rand_chacha", &["crdt"]),
     ("redb", &["crdt"]),
     ("quinn", &["gateway"]),
+    ("quinn-proto", &["gateway"]),
     ("rcgen", &["gateway"]),
     ("rustls", &["gateway"]),
     ("nbis-rs", &["matcher"]),
@@ -53,7 +54,7 @@ const OWNERS: [(&str, &[&str]); 24] = [
 ];
 
 /// Packages that touch a network, a disk or a clock, and so are optional where there is a pure half.
-const SHELL: [&str; 12] = [
+const SHELL: [&str; 14] = [
     "axum",
     "futures",
     "getrandom",
@@ -62,7 +63,9 @@ const SHELL: [&str; 12] = [
     "mesh",
     "prometheus-client",
     "quinn",
+    "quinn-proto",
     "rcgen",
+    "ring",
     "redb",
     "rustls",
     "tokio",
