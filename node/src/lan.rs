@@ -137,11 +137,7 @@ impl Lan {
                 {
                     self.shared.note(now_ms, format!("lost touch with {}: {reason}", device.short()));
                 }
-                if let Some(id) = self.to_engine.remove(&link) {
-                    self.to_mesh.remove(&id);
-                    self.shared.set_remote(id, None);
-                    self.driver.link_down(id).await;
-                }
+                self.let_go(link).await;
                 self.dialer.handle(now_ms, Input::Down { link });
             }
             MeshEvent::Restarted { reason } => {
@@ -188,6 +184,15 @@ impl Lan {
         }
     }
 
+    /// The engine is done with a link.
+    async fn let_go(&mut self, link: u64) {
+        if let Some(id) = self.to_engine.remove(&link) {
+            self.to_mesh.remove(&id);
+            self.shared.set_remote(id, None);
+            self.driver.link_down(id).await;
+        }
+    }
+
     async fn carry_out(&mut self) {
         while let Some(output) = self.dialer.poll() {
             match output {
@@ -196,7 +201,11 @@ impl Lan {
                         self.dialer.handle(now_ms(), Input::Failed { address });
                     }
                 }
-                Output::Close { link } => self.mesh.close(link),
+                Output::Close { link } => {
+                    self.mesh.close(link);
+                    // Closing a dead link takes a while, in which nothing should be asked over it.
+                    self.let_go(link).await;
+                }
                 Output::Remember { device, address } => {
                     if let Some(book) = &mut self.book {
                         book.remember(&self.driver, DeviceId(device), address).await;

@@ -50,7 +50,7 @@ enum Place {
     /// Nowhere yet: nothing was said.
     Waiting { device: DeviceId, initiator: bool, remote: SocketAddr, frames: mpsc::Sender<Vec<u8>>, since: Instant },
     /// To a site's engine.
-    Bound { site: usize, link: LinkId },
+    Bound { device: DeviceId, site: usize, link: LinkId },
 }
 
 /// See the module.
@@ -94,22 +94,17 @@ impl Router {
             }
             Event::Frame { link, bytes } => self.frame(link, bytes).await,
             Event::Drained { link } => {
-                if let Some(Place::Bound { site, link }) = self.places.get(&link) {
+                if let Some(Place::Bound { site, link, .. }) = self.places.get(&link) {
                     self.sites[*site].1.drained(*link).await;
                 }
             }
-            Event::Down { link, .. } => {
-                if let Some(Place::Bound { site, link }) = self.places.remove(&link) {
-                    self.remotes.with(|seen| seen.addresses.remove(&(site, link)));
-                    self.sites[site].1.link_down(link).await;
-                }
-            }
+            Event::Down { link, .. } => self.down(link).await,
             Event::Failed { .. } => {}
         }
     }
 
     async fn frame(&mut self, outer: u64, bytes: Vec<u8>) {
-        if let Some(Place::Bound { site, link }) = self.places.get(&outer) {
+        if let Some(Place::Bound { site, link, .. }) = self.places.get(&outer) {
             return self.sites[*site].1.frame(*link, bytes).await;
         }
         // Dropping the sender of frames closes the link: a stranger learns nothing.
@@ -118,11 +113,30 @@ impl Router {
             self.remotes.with(|seen| seen.strangers += 1);
             return;
         };
+        self.take_over(site, device).await;
         let driver = &self.sites[site].1;
         let link = driver.link_up(device, initiator, LinkClass::Uplink, frames, Box::new(|_| ())).await;
         self.remotes.with(|seen| seen.addresses.insert((site, link), remote));
-        self.places.insert(outer, Place::Bound { site, link });
+        self.places.insert(outer, Place::Bound { device, site, link });
         driver.frame(link, bytes).await;
+    }
+
+    /// A gateway has one link: who comes again has lost the one before, and what was asked over that would be waited for in
+    /// vain until it has timed out.
+    async fn take_over(&mut self, site: usize, device: DeviceId) {
+        let same =
+            |place: &Place| matches!(place, Place::Bound { device: d, site: s, .. } if (*d, *s) == (device, site));
+        let old: Vec<u64> = self.places.iter().filter(|(_, place)| same(place)).map(|(outer, _)| *outer).collect();
+        for outer in old {
+            self.down(outer).await;
+        }
+    }
+
+    async fn down(&mut self, outer: u64) {
+        if let Some(Place::Bound { site, link, .. }) = self.places.remove(&outer) {
+            self.remotes.with(|seen| seen.addresses.remove(&(site, link)));
+            self.sites[site].1.link_down(link).await;
+        }
     }
 
     /// The site that a knock is meant for.
