@@ -90,6 +90,7 @@ pub(super) struct Swarm {
     captures: BTreeMap<CaptureId, Care>,
     /// Those of them of which blobs are missing.
     missing: BTreeMap<CaptureId, Missing>,
+    /// The missing blobs that were asked of somebody; of the others there may be a hundred thousand.
     wanted: BTreeMap<BlobRef, Progress>,
     /// What is whole once the disk is done.
     finishing: BTreeMap<Ticket, Vec<Finishing>>,
@@ -122,10 +123,11 @@ impl Swarm {
         self.missing.len()
     }
 
-    /// Bytes of blobs that are still to come.
+    /// Bytes of blobs that are still to come, in whole groups. What came before a restart counts once it is gone on with.
     pub(super) fn missing_bytes(&self) -> u64 {
-        let groups = |progress: &Progress| progress.blob.groups() as usize - progress.have.len();
-        self.wanted.values().map(|progress| (groups(progress) * GROUP_BYTES) as u64).sum()
+        let here = |blob| self.wanted.get(blob).map_or(0, |progress| progress.have.len());
+        let groups = self.missing.values().flat_map(|it| &it.blobs).map(|blob| blob.groups() as usize - here(blob));
+        groups.map(|count| (count * GROUP_BYTES) as u64).sum()
     }
 
     /// A capture that is whole from the start: it was made here, or found whole on disk.
@@ -169,13 +171,9 @@ impl Swarm {
     ) -> Result<(), StoreError> {
         let mut blobs = Vec::new();
         for blob in &origin.blobs {
-            if blobs.contains(blob) || is_here(store, blob)? {
-                continue;
+            if !blobs.contains(blob) && !is_here(store, blob)? {
+                blobs.push(*blob);
             }
-            if let Entry::Vacant(vacant) = self.wanted.entry(*blob) {
-                vacant.insert(Progress::resume(store, *blob)?);
-            }
-            blobs.push(*blob);
         }
         if blobs.is_empty() {
             self.care_for(capture, origin, State::Finishing(ticket));
@@ -229,12 +227,24 @@ impl Swarm {
     }
 
     /// What to ask next over `link`, at most `window` groups, among `offers`. Marks them as asked.
-    pub(super) fn ask(&mut self, link: LinkId, offers: &BTreeSet<Rank>, mut window: u32) -> Vec<Ask> {
+    pub(super) fn ask<S: Store>(
+        &mut self,
+        store: &S,
+        link: LinkId,
+        offers: &BTreeSet<Rank>,
+        mut window: u32,
+    ) -> Result<Vec<Ask>, StoreError> {
         let mut asks = Vec::new();
         for rank in offers {
             let Some(missing) = self.missing.get(&rank.capture) else { continue };
             for blob in &missing.blobs {
-                let Some(progress) = self.wanted.get_mut(blob) else { continue };
+                if window == 0 {
+                    return Ok(asks);
+                }
+                let progress = match self.wanted.entry(*blob) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(vacant) => vacant.insert(Progress::resume(store, *blob)?),
+                };
                 while window > 0
                     && let Some(ask) = progress.ask(link, window)
                 {
@@ -242,11 +252,8 @@ impl Swarm {
                     asks.push(ask);
                 }
             }
-            if window == 0 {
-                break;
-            }
         }
-        asks
+        Ok(asks)
     }
 
     /// Takes in an outline. Returns whether it was wanted.

@@ -18,7 +18,10 @@ impl<S: Store> Engine<S> {
         if session.offers.is_empty() || room < session.class.blob_window().div_ceil(2) {
             return;
         }
-        let asks = self.swarm.ask(link, &session.offers, room);
+        let asks = match self.swarm.ask(self.replica.store(), link, &session.offers, room) {
+            Ok(asks) => asks,
+            Err(error) => return self.store_failed(error),
+        };
         if session.blobs_asked == 0 {
             session.blob_ms = now_ms;
         }
