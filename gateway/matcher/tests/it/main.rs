@@ -1,4 +1,4 @@
-//! The matcher with real worker processes: this test binary, started again to run one of its ignored tests.
+//! The matcher with real worker processes: this test binary, started again to run one of its tests.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! The worker processes of these tests: this binary again, with the name of one ignored test. libtest's own lines come before the
+//! The worker processes of these tests: this binary again, with the name of one test. libtest's own lines come before the
 //! preamble, which the pool skips.
 
 use std::{
@@ -9,6 +9,9 @@ use std::{
     path::{Path, PathBuf},
     process, thread,
 };
+
+/// Set where this binary is to work.
+const WORKER: &str = "MATCHER_TEST_WORKER";
 
 /// Where a faulty worker keeps count, and what it does.
 const FAULT_FOLDER: &str = "MATCHER_TEST_FAULT_FOLDER";
@@ -29,15 +32,9 @@ pub(crate) enum Fault {
 /// The command of a sound worker.
 pub(crate) fn sound() -> Vec<OsString> {
     let exe = env::current_exe().unwrap();
-    [
-        exe.as_os_str(),
-        "workers::sound_worker".as_ref(),
-        "--exact".as_ref(),
-        "--ignored".as_ref(),
-        "--nocapture".as_ref(),
-    ]
-    .map(OsString::from)
-    .to_vec()
+    let words = ["env", &format!("{WORKER}=1")].map(OsString::from);
+    let test = ["workers::a_worker_ends_with_its_input", "--exact", "--nocapture"].map(OsString::from);
+    [words.as_slice(), &[exe.into_os_string()], &test].concat()
 }
 
 /// The command of a worker whose first `times` processes fail in the middle of a picture.
@@ -54,11 +51,15 @@ pub(crate) fn faulty(folder: &Path, fault: Fault, times: usize) -> Vec<OsString>
 }
 
 #[test]
-#[ignore = "no test but the worker process that every test of the pool starts"]
-fn sound_worker() {
-    let input = Faulty { fault: fault_left(), left: FAULT_AFTER_BYTES };
-    matcher::serve(input, io::stdout()).unwrap();
-    process::exit(0);
+fn a_worker_ends_with_its_input() {
+    if env::var_os(WORKER).is_some() {
+        let input = Faulty { fault: fault_left(), left: FAULT_AFTER_BYTES };
+        matcher::serve(input, io::stdout()).unwrap();
+        process::exit(0);
+    }
+    let mut said = Vec::new();
+    matcher::serve(io::empty(), &mut said).unwrap();
+    assert!(!said.is_empty(), "it greets whoever started it");
 }
 
 /// The fault of this process, if any of the count are left. Each process takes one, whichever comes first.
