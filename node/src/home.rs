@@ -218,6 +218,9 @@ impl Home {
         match fs::read_to_string(&path) {
             Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
             Ok(_) => Err(HomeError::Damaged { path, why: "it is empty; remove it and a new one is made".into() }),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(HomeError::Damaged { path, why: "it isn't text; remove it and a new one is made".into() })
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut secret = [0; 20];
                 fill_random(&mut secret, &self.dir)?;

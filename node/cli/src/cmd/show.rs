@@ -125,6 +125,7 @@ fn print_members(value: &Value, depth: usize, lines: &mut Vec<String>) {
     for (name, member) in value.as_object().into_iter().flatten() {
         match member {
             Value::Null => {}
+            Value::Number(count) if count.as_u64() == Some(0) => {}
             Value::Array(items) if items.is_empty() => {}
             Value::Object(members) if members.is_empty() => {}
             Value::Array(items) => {
