@@ -124,6 +124,15 @@ impl Author {
     }
 }
 
+impl DeviceId {
+    /// The first eight bytes: which of a payload's wrapped keys is whose.
+    #[must_use]
+    pub fn prefix(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        [a, b, c, d, e, f, g, h]
+    }
+}
+
 impl EntryHash {
     /// What the first entry of a log points back to.
     pub const NONE: Self = Self([0; 32]);

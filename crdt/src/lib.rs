@@ -67,6 +67,7 @@ pub mod quiet;
 pub mod record;
 pub mod redacted;
 pub mod replica;
+pub mod revocation;
 pub mod seal;
 pub mod site;
 pub mod stage;

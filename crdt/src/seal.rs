@@ -26,6 +26,9 @@ pub type Seed = [u8; 32];
 /// Most readers of one payload: hubs, supervisors and the origin.
 pub const READERS_MAX: usize = 32;
 
+/// Most readers of a group key: all members of a site that has dozens of devices, in an entry of at most 60 KiB.
+pub const MEMBERS_MAX: usize = 512;
+
 /// Why something can't be sealed or read.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum SealError {
@@ -39,8 +42,8 @@ pub enum SealError {
     #[error("the sealing key of a reader is no X25519 key; enrol that device again")]
     BadKey,
     /// There are too many readers.
-    #[error("more than {READERS_MAX} readers; narrow the site's policy")]
-    TooManyReaders,
+    #[error("more than {0} readers; narrow the site's policy, or revoke devices that are out of use")]
+    TooManyReaders(usize),
 }
 
 /// The random generator of one operation.
@@ -133,8 +136,12 @@ impl ContentKey {
     /// Wraps this key for each reader.
     pub fn wrap(&self, readers: &[Reader], context: &[u8], seed: Seed) -> Result<Vec<WrappedKey>, SealError> {
         if readers.len() > READERS_MAX {
-            return Err(SealError::TooManyReaders);
+            return Err(SealError::TooManyReaders(READERS_MAX));
         }
+        self.wrap_for_all(readers, context, seed)
+    }
+
+    fn wrap_for_all(&self, readers: &[Reader], context: &[u8], seed: Seed) -> Result<Vec<WrappedKey>, SealError> {
         let mut rng = rng(seed);
         readers.iter().map(|reader| self.wrap_for(reader, context, &mut rng)).collect()
     }
@@ -201,6 +208,21 @@ impl Sealed {
         let key = ContentKey::new(derive(&seed, "content"));
         let keys = key.wrap(readers, context, derive(&seed, "wrap"))?;
         Ok(Self { keys, ciphertext: key.seal(0, context, plain) })
+    }
+
+    /// Seals `plain` to all members of a site.
+    pub fn to_members(plain: &[u8], members: &[Reader], context: &[u8], seed: Seed) -> Result<Self, SealError> {
+        if members.len() > MEMBERS_MAX {
+            return Err(SealError::TooManyReaders(MEMBERS_MAX));
+        }
+        let key = ContentKey::new(derive(&seed, "content"));
+        let keys = key.wrap_for_all(members, context, derive(&seed, "wrap"))?;
+        Ok(Self { keys, ciphertext: key.seal(0, context, plain) })
+    }
+
+    /// The first eight bytes of each reader's id.
+    pub fn readers(&self) -> impl Iterator<Item = [u8; 8]> {
+        self.keys.iter().map(|key| *key.to)
     }
 
     /// Opens it as one of the readers.
@@ -275,8 +297,7 @@ fn nonce(part: u32) -> Nonce {
 }
 
 fn short(device: DeviceId) -> ByteArray<8> {
-    let [a, b, c, d, e, f, g, h, ..] = device.0;
-    ByteArray::new([a, b, c, d, e, f, g, h])
+    ByteArray::new(device.prefix())
 }
 
 #[cfg(test)]
@@ -313,7 +334,7 @@ mod tests {
         let readers: Vec<Reader> = (0..=READERS_MAX).map(|n| reader(u8::try_from(n).unwrap()).0).collect();
         let key = ContentKey::new([1; 32]);
         assert!(key.wrap(&readers[..READERS_MAX], b"", [0; 32]).is_ok());
-        assert_eq!(key.wrap(&readers, b"", [0; 32]).unwrap_err(), SealError::TooManyReaders);
+        assert_eq!(key.wrap(&readers, b"", [0; 32]).unwrap_err(), SealError::TooManyReaders(READERS_MAX));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::codec::encode;
 use crate::ids::{DeviceId, SiteId};
+use crate::revocation::{Charge, Order};
 
 /// Longest alias of a device or name of a site, in bytes: what fits on one line of a small screen.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -19,7 +20,7 @@ pub const PURPOSES_MAX: usize = 32;
 pub const PURPOSE_BYTES_MAX: usize = 32;
 
 const CERTIFICATE_VERSION: u8 = 1;
-const MANIFEST_VERSION: u8 = 1;
+const MANIFEST_VERSION: u8 = 2;
 
 /// What a device may do. Carrying needs no role.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -82,15 +83,25 @@ pub struct Policy {
     pub retention_days: u16,
     /// Whether the capturing device can read back what it captured.
     pub origin_reads: bool,
+    /// Whether supervisors can read what others captured.
+    pub supervisors_read: bool,
+    /// How many supervisors revoke a device together; at least 1.
+    pub quorum: u8,
+    /// How many examiners must confirm a candidate before anyone may act on it; at least 1.
+    pub examiners: u8,
 }
 
 impl Default for Policy {
-    /// Purposes after INTERPOL's two kinds of print search (criminal, non-criminal), and exercises; 30 days; readable.
+    /// Purposes after INTERPOL's two kinds of print search (criminal, non-criminal), and exercises; 30 days; readable by the
+    /// origin alone; two supervisors to revoke, so that one who was bribed or robbed can't; one examiner.
     fn default() -> Self {
         Self {
             purposes: ["border-check", "criminal", "non-criminal", "exercise"].map(String::from).to_vec(),
             retention_days: 30,
             origin_reads: true,
+            supervisors_read: false,
+            quorum: 2,
+            examiners: 1,
         }
     }
 }
@@ -154,6 +165,9 @@ pub enum CertificateError {
     /// A field is longer than allowed.
     #[error("a field of the certificate is too long")]
     TooLong,
+    /// A number of the policy makes no sense.
+    #[error("the policy asks for no examiner or no supervisor; at least one is needed of each")]
+    Policy,
 }
 
 /// The key that founds a site and certifies its devices. Kept offline.
@@ -207,6 +221,12 @@ impl Authority {
         Certificate { signature: ByteArray::new(signature.into()), ..unsigned }
     }
 
+    /// Signs that a device doesn't belong any more.
+    #[must_use]
+    pub fn revoke(&self, charge: Charge) -> Order {
+        Order::sign(&self.key, self.site(), charge)
+    }
+
     fn public(&self) -> [u8; 32] {
         VerificationKey::from(&self.key).into()
     }
@@ -236,6 +256,9 @@ impl Manifest {
             || purposes.iter().any(|code| code.len() > PURPOSE_BYTES_MAX)
         {
             return Err(CertificateError::TooLong);
+        }
+        if self.policy.quorum == 0 || self.policy.examiners == 0 {
+            return Err(CertificateError::Policy);
         }
         check(&self.authority, &self.signed_bytes(), &self.signature)
     }

@@ -15,8 +15,10 @@ use crate::codec::{DecodeError, decode, encode};
 use crate::entry::{About, BODY_BYTES_MAX, SignedHeader};
 use crate::ids::{CaptureId, DeviceId, EntryHash};
 use crate::redacted::Redacted;
+use crate::revocation::{Charge, Order, TRUSTED_MAX};
 use crate::seal::{GroupSealed, Sealed, WrappedKey};
 use crate::site::{Certificate, Roles};
+use crate::view::EntryRef;
 
 /// Most images of one capture: ten rolled and four plain prints, and faces.
 pub const IMAGES_MAX: usize = 20;
@@ -47,6 +49,14 @@ pub enum Kind {
     Seen = 7,
     /// Two entries by one author with one number: evidence.
     Fork = 8,
+    /// The authority's order that a device is revoked, whoever carries it.
+    Revocation = 9,
+    /// A supervisor's vote that a device be revoked.
+    Vote = 10,
+    /// A supervisor lets an entry count that was set aside with its author's revocation.
+    Readmission = 11,
+    /// A new key under which members write to each other, sealed to each of them.
+    GroupKey = 12,
 }
 
 /// What a kind of entry may be about.
@@ -76,7 +86,7 @@ const MEMBERS: Roles = Roles(0);
 
 impl Kind {
     /// Who may write what: the only place that says so.
-    pub const RULES: [Rule; 8] = [
+    pub const RULES: [Rule; 12] = [
         Rule { kind: Self::Certificate, roles: MEMBERS, about: Subject::Site },
         Rule { kind: Self::Capture, roles: Roles::OFFICER, about: Subject::Capture },
         Rule { kind: Self::Edit, roles: EDITORS, about: Subject::Any },
@@ -85,12 +95,48 @@ impl Kind {
         Rule { kind: Self::Review, roles: Roles::SUPERVISOR, about: Subject::Capture },
         Rule { kind: Self::Seen, roles: EDITORS, about: Subject::Capture },
         Rule { kind: Self::Fork, roles: MEMBERS, about: Subject::Site },
+        Rule { kind: Self::Revocation, roles: MEMBERS, about: Subject::Site },
+        Rule { kind: Self::Vote, roles: Roles::SUPERVISOR, about: Subject::Site },
+        Rule { kind: Self::Readmission, roles: Roles::SUPERVISOR, about: Subject::Capture },
+        Rule { kind: Self::GroupKey, roles: EDITORS, about: Subject::Site },
     ];
+
+    /// The word for it, as in lists.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Capture => "capture",
+            Self::Edit => "edit",
+            Self::Receipt => "receipt",
+            Self::Verdict => "verdict",
+            Self::Review => "review",
+            Self::Seen => "seen",
+            Self::Fork => "fork evidence",
+            Self::Revocation => "revocation",
+            Self::Vote => "vote",
+            Self::Readmission => "readmission",
+            Self::GroupKey => "group key",
+        }
+    }
 
     /// The rule of a number, if this program knows it.
     #[must_use]
     pub fn rule(number: u8) -> Option<&'static Rule> {
         Self::RULES.iter().find(|rule| rule.kind as u8 == number)
+    }
+
+    /// Whether such an entry decides something for the whole site.
+    #[must_use]
+    pub const fn decides(self) -> bool {
+        matches!(self, Self::Revocation | Self::Vote | Self::Readmission | Self::GroupKey)
+    }
+
+    /// Whether such an entry proves by itself what it says, so that it counts whoever carried it into a log, a revoked
+    /// device too.
+    #[must_use]
+    pub const fn proves_itself(self) -> bool {
+        matches!(self, Self::Certificate | Self::Fork | Self::Revocation)
     }
 }
 
@@ -277,6 +323,25 @@ pub struct Seen {
     pub verdict: EntryHash,
 }
 
+/// An entry that was set aside with its author's revocation counts after all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readmission {
+    /// Where it stands.
+    pub at: EntryRef,
+    /// The entry: the log could be forked there.
+    pub entry: EntryHash,
+}
+
+/// A new group key. Its content is all keys that the author has, the new one last, so that who joined later reads what was
+/// written before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupKeyGrant {
+    /// The new key's name; see [`crate::seal::GroupKey::name`].
+    pub name: ByteArray<8>,
+    /// Sealed list of keys.
+    pub sealed: Sealed,
+}
+
 /// Two headers that one author signed with one sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
@@ -330,6 +395,14 @@ pub enum Statement {
     Seen(Seen),
     /// See [`Kind::Fork`].
     Fork(Box<Fork>),
+    /// See [`Kind::Revocation`].
+    Revocation(Box<Order>),
+    /// See [`Kind::Vote`].
+    Vote(Box<Charge>),
+    /// See [`Kind::Readmission`].
+    Readmission(Readmission),
+    /// See [`Kind::GroupKey`].
+    GroupKey(Box<GroupKeyGrant>),
 }
 
 /// Why a body is set aside although its entry continues its log.
@@ -355,6 +428,10 @@ impl Statement {
             Kind::Review => Self::Review(read(body)?),
             Kind::Seen => Self::Seen(read(body)?),
             Kind::Fork => Self::Fork(Box::new(read(body)?)),
+            Kind::Revocation => Self::Revocation(Box::new(read(body)?)),
+            Kind::Vote => Self::Vote(Box::new(read(body)?)),
+            Kind::Readmission => Self::Readmission(read(body)?),
+            Kind::GroupKey => Self::GroupKey(Box::new(read(body)?)),
         };
         statement.check_bounds()?;
         Ok(statement)
@@ -372,6 +449,10 @@ impl Statement {
             Self::Review(it) => encode(it),
             Self::Seen(it) => encode(it),
             Self::Fork(it) => encode(it),
+            Self::Revocation(it) => encode(it),
+            Self::Vote(it) => encode(it),
+            Self::Readmission(it) => encode(it),
+            Self::GroupKey(it) => encode(it),
         }
     }
 
@@ -387,21 +468,43 @@ impl Statement {
             Self::Review(_) => Kind::Review,
             Self::Seen(_) => Kind::Seen,
             Self::Fork(_) => Kind::Fork,
+            Self::Revocation(_) => Kind::Revocation,
+            Self::Vote(_) => Kind::Vote,
+            Self::Readmission(_) => Kind::Readmission,
+            Self::GroupKey(_) => Kind::GroupKey,
         }
     }
 
     fn check_bounds(&self) -> Result<(), StatementError> {
-        let Self::Capture(capture) = self else { return Ok(()) };
-        if capture.purpose.len() > crate::site::PURPOSE_BYTES_MAX {
+        match self {
+            Self::Capture(capture) => capture.check_bounds(),
+            Self::Revocation(order) => check_charge(&order.charge),
+            Self::Vote(charge) => check_charge(charge),
+            Self::GroupKey(grant) if grant.sealed.keys.len() > crate::seal::MEMBERS_MAX => {
+                Err(StatementError::Bounds("too many members"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn check_charge(charge: &Charge) -> Result<(), StatementError> {
+    let few = charge.trusted.len() <= TRUSTED_MAX;
+    if few { Ok(()) } else { Err(StatementError::Bounds("too many logs of one device")) }
+}
+
+impl Capture {
+    fn check_bounds(&self) -> Result<(), StatementError> {
+        if self.purpose.len() > crate::site::PURPOSE_BYTES_MAX {
             return Err(StatementError::Bounds("the purpose code is too long"));
         }
-        if capture.blobs.len() > IMAGES_MAX {
+        if self.blobs.len() > IMAGES_MAX {
             return Err(StatementError::Bounds("too many images"));
         }
-        if capture.keys.len() > crate::seal::READERS_MAX {
+        if self.keys.len() > crate::seal::READERS_MAX {
             return Err(StatementError::Bounds("too many readers"));
         }
-        if !capture.blobs.iter().all(BlobRef::is_bounded) {
+        if !self.blobs.iter().all(BlobRef::is_bounded) {
             return Err(StatementError::Bounds("an image is empty or too long"));
         }
         Ok(())
@@ -425,9 +528,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_rule_and_roles_are_kept_apart() {
-        for (index, rule) in Kind::RULES.iter().enumerate() {
-            assert_eq!(rule.kind as usize, index + 1);
-        }
+        assert!(Kind::RULES.is_sorted_by(|one, next| one.kind < next.kind));
         let capture = About::Capture(CaptureId([1; 16]));
         let verdict = Kind::rule(Kind::Verdict as u8).unwrap();
         assert!(verdict.allows(Roles::HUB, &capture));

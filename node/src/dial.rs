@@ -25,7 +25,7 @@ pub const BACKOFF_MS_MAX: u64 = 60_000;
 const GOOD_LINK_MS: u64 = 30_000;
 /// How long the device with the higher key leaves dialling to the other, in ms: one of two links would be closed anyway.
 const POLITENESS_MS: u64 = 2_000;
-/// How long a device of another site isn't dialled again, in ms.
+/// How long a device of another site, or a revoked one, isn't dialled again, in ms.
 const STRANGER_MS: u64 = 600_000;
 /// Dials a minute to addresses that multicast discovery claims, which anyone on the network can flood.
 const DISCOVERED_DIALS_MAX: u32 = 60;
@@ -271,10 +271,10 @@ impl Dialer {
         self.outputs.push_back(Output::Remember { device: known.device, address: known.address });
     }
 
-    /// Only a device of another site stays one. An expired certificate is renewed, and who fell silent within the handshake
+    /// Only a device of another site stays one, and one that was revoked. An expired certificate is renewed, and who fell silent within the handshake
     /// was perhaps switched off: those are tried again like any address that failed.
     fn not_admitted(&mut self, now_ms: u64, device: DeviceKey, reason: &CloseReason) {
-        if *reason != CloseReason::Stranger {
+        if !matches!(reason, CloseReason::Stranger | CloseReason::Revoked) {
             return;
         }
         if self.strangers.len() >= CANDIDATES_MAX

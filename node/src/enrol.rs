@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crdt::codec::{checksum, decode, encode};
 use crdt::ids::DeviceId;
+use crdt::revocation::{Charge, Order};
 use crdt::seal::{GroupKey, Reader, SealError, Sealed, Seed, derive};
 use crdt::site::{Authority, Certificate, CertificateError, Manifest, NAME_BYTES_MAX, Policy, Request, Roles};
 use data_encoding::BASE32_NOPAD_NOCASE as BASE32;
@@ -195,6 +196,12 @@ impl SiteFolder {
         Ok((certificate, text))
     }
 
+    /// Signs that a device doesn't belong any more.
+    #[must_use]
+    pub fn revoke(&self, charge: Charge) -> Order {
+        self.authority.revoke(charge)
+    }
+
     fn answer(&self, certificate: &Certificate) -> Result<String, EnrolError> {
         let mut seed = [0; 32];
         fill_random(&mut seed, &self.dir)?;
@@ -225,13 +232,17 @@ fn authority(seed: &Seed) -> Authority {
     Authority::from_seed(derive(seed, "authority"))
 }
 
-fn to_text<T: Serialize>(prefix: &str, value: &T) -> String {
+pub(crate) fn to_text<T: Serialize>(prefix: &str, value: &T) -> String {
     let bytes = encode(value);
     let checked = [bytes.as_slice(), &checksum(&bytes)].concat();
     format!("{prefix}{}", BASE32.encode(&checked).to_ascii_lowercase())
 }
 
-fn from_text<T: DeserializeOwned>(expected: &'static str, prefix: &'static str, text: &str) -> Result<T, EnrolError> {
+pub(crate) fn from_text<T: DeserializeOwned>(
+    expected: &'static str,
+    prefix: &'static str,
+    text: &str,
+) -> Result<T, EnrolError> {
     // Mail programs and terminals break long lines.
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let body = text.strip_prefix(prefix).ok_or(EnrolError::Kind { expected, prefix })?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crdt::ids::DeviceId;
-use crdt::sync::{Event as SyncEvent, LinkClass, LinkId};
+use crdt::sync::{CloseReason, Event as SyncEvent, LinkClass, LinkId};
 use gateway::driver::{Driver, now_ms};
 use mesh::{Event as MeshEvent, Handle};
 use tokio::sync::{broadcast, mpsc};
@@ -112,7 +112,7 @@ impl Lan {
             }
             MeshEvent::Up { link, device, initiator, remote, frames } => {
                 let mesh = self.mesh.clone();
-                let close = Box::new(move |_: &crdt::sync::CloseReason| mesh.close(link));
+                let close = Box::new(move |_: &CloseReason| mesh.close(link));
                 let id = self.driver.link_up(DeviceId(device), initiator, LinkClass::Lan, frames, close).await;
                 self.to_engine.insert(link, id);
                 self.to_mesh.insert(id, link);
@@ -172,6 +172,13 @@ impl Lan {
             }
             SyncEvent::Refused { device, reason } => {
                 self.shared.note(now_ms, format!("refused from {}: {reason}", device.short()));
+            }
+            SyncEvent::Revoked(device) => {
+                tracing::warn!(device = %device.short(), "a device was revoked");
+                self.shared
+                    .note(now_ms, format!("{} was revoked: what it writes from now on doesn't count", device.short()));
+                let reason = CloseReason::Revoked;
+                self.dialer.handle(now_ms, Input::NotAdmitted { device: device.0, reason });
             }
             SyncEvent::Frozen(log) => {
                 tracing::warn!(log = %log.short(), "a log was cut: its author wrote two histories");

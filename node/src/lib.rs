@@ -28,6 +28,8 @@ mod metrics;
 #[cfg(feature = "shell")]
 mod names;
 #[cfg(feature = "shell")]
+pub mod orders;
+#[cfg(feature = "shell")]
 pub mod runtime;
 #[cfg(feature = "shell")]
 mod shared;

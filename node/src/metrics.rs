@@ -41,6 +41,7 @@ fn describe(engine: &Engine, gateway: bool) -> String {
     gauge("gateway", "1 while this device has a working uplink", u64::from(gateway));
     gauge("logs", "Logs known", replica.logs().count() as u64);
     gauge("logs_frozen", "Logs cut because their author wrote two histories", replica.frozen().count() as u64);
+    gauge("revoked", "Devices that are revoked", replica.revoked().len() as u64);
     let lag = replica.store().applied().0.saturating_sub(replica.store().durable().0);
     gauge("store_waiting", "Batches that aren't on disk yet", lag);
     gauge("store_failed", "1 when the store can't be written", u64::from(replica.store().failure().is_some()));

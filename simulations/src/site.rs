@@ -47,6 +47,12 @@ impl Site {
         Self { seed, authority, manifest, hubs: Vec::new(), members: 0 }
     }
 
+    /// The key that founded it.
+    #[must_use]
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     /// Enrols the next member, valid from the beginning of time.
     pub fn enrol(&mut self, member: Member) -> Identity {
         self.enrol_until(member, u64::MAX)

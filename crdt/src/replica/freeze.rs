@@ -85,7 +85,7 @@ impl<S: Store> Replica<S> {
         self.cut_runs(log, seq, &mut work.batch)?;
         self.shorten(log, seq, &mut work)?;
         for id in &touched {
-            self.rebuild_view(*id, cut, &mut work)?;
+            self.rebuild_view(*id, |header| is_left(header, cut), &mut work)?;
         }
         self.restate(lost, cut, &mut work)?;
         self.lower_promises(log, seq);
@@ -109,6 +109,7 @@ impl<S: Store> Replica<S> {
             work.batch.remove(Table::Entries, keys::entry(arrival));
             work.batch.remove(Table::Quarantine, keys::entry(arrival));
             work.batch.remove(Table::About, keys::about(&about, arrival));
+            self.lose_decision(at, &mut work.batch);
             self.records.forget(&about);
             touched.extend(about.capture());
             if counted && self.is_to_be_said_again(&entry) {
@@ -167,8 +168,13 @@ impl<S: Store> Replica<S> {
         counts.then_some(certificate)
     }
 
-    /// Works a read model out again from the entries that are left once a log is cut.
-    fn rebuild_view(&mut self, id: CaptureId, cut: EntryRef, work: &mut Work) -> Result<(), StoreError> {
+    /// Works a read model out again from those of its entries that are left and count.
+    pub(super) fn rebuild_view(
+        &mut self,
+        id: CaptureId,
+        is_left: impl Fn(&Header) -> bool,
+        work: &mut Work,
+    ) -> Result<(), StoreError> {
         let before = self.capture(id)?.and_then(|view| view.origin);
         let mut entries: Vec<Entry> = Vec::new();
         if let Some(origin) = &before {
@@ -176,7 +182,11 @@ impl<S: Store> Replica<S> {
             entries.extend(self.entry(origin.at)?);
         }
         entries.extend(self.entries_about(&About::Capture(id))?.into_iter().map(|(_, entry)| entry));
-        entries.retain(|entry| is_left(entry.header(), cut));
+        let mut seen = BTreeSet::new();
+        entries.retain(|entry| {
+            let header = entry.header();
+            is_left(header) && !self.is_void(header) && seen.insert((header.author, header.seq))
+        });
         let mut view = CaptureView::default();
         for entry in entries {
             let (Some(rule), Some(body)) = (Kind::rule(entry.header().kind), entry.body.as_ref()) else { continue };
@@ -185,7 +195,8 @@ impl<S: Store> Replica<S> {
                 super::ingest::apply_to_view(&mut view, id, hash, entry.header(), &statement, &mut work.batch);
             }
         }
-        self.captures -= u64::from(before.is_some() && view.origin.is_none());
+        self.captures -= u64::from(before.is_some());
+        self.captures += u64::from(view.origin.is_some());
         work.views.insert(id, view);
         Ok(())
     }

@@ -70,6 +70,15 @@ pub enum SetAside {
     /// The evidence proves nothing.
     #[error("the fork evidence proves nothing")]
     Evidence,
+    /// The authority's order in it isn't signed by the authority.
+    #[error("the order isn't the site authority's")]
+    Order,
+    /// The author is revoked, and this stands behind what is still trusted of the log. It can be readmitted.
+    #[error("the author is revoked, and this was written after what is still trusted")]
+    Revoked,
+    /// One decision too many of its log.
+    #[error("too many decisions of one device")]
+    TooManyDecisions,
     /// Of a kind that this program doesn't know: carried for others.
     #[error("of a newer kind: carried, not understood; update this program")]
     UnknownKind,
@@ -148,6 +157,8 @@ pub(super) struct Work {
     pub(super) views: BTreeMap<CaptureId, CaptureView>,
     pub(super) logs: BTreeSet<LogId>,
     pub(super) freezes: Vec<(LogId, u64)>,
+    /// Captures to look at again once this is in the store.
+    pub(super) again: BTreeSet<CaptureId>,
     pub(super) accepted: Vec<Accepted>,
     pub(super) out: Ingested,
 }
@@ -296,6 +307,7 @@ impl<S: Store> Replica<S> {
         let effect = self.interpret(at, entry);
         self.grow(at, arrival, hash, entry, work);
         let set_aside = match effect {
+            Ok(statement) if self.is_void(header) => Some(self.keep_void(at, entry, arrival, &statement, work)),
             Ok(effect) => self.take_effect(at, hash, entry, arrival, &effect, work)?,
             Err(reason) => Some(reason),
         };
@@ -349,6 +361,22 @@ impl<S: Store> Replica<S> {
         Ok(Statement::decode(rule.kind, body)?)
     }
 
+    /// Keeps an entry of a revoked device in its place: without effect, but found if that is taken back.
+    fn keep_void(
+        &mut self,
+        at: EntryRef,
+        entry: &Entry,
+        arrival: u64,
+        statement: &Statement,
+        work: &mut Work,
+    ) -> SetAside {
+        let header = entry.header();
+        work.batch.put(Table::About, keys::about(&header.about, arrival), self.roles_for(at, statement));
+        // Whether a void decision counts depends on others, and may change.
+        let too_many = statement.kind().decides().then(|| self.note_decision(at, header, statement, work)).flatten();
+        too_many.unwrap_or(SetAside::Revoked)
+    }
+
     fn take_effect(
         &mut self,
         at: EntryRef,
@@ -371,6 +399,14 @@ impl<S: Store> Replica<S> {
                     return Ok(Some(SetAside::Evidence));
                 }
                 work.freezes.push((fork.a.header.author.log(), fork.a.header.seq));
+            }
+            Statement::Revocation(order) if order.verify(&self.membership.manifest).is_err() => {
+                return Ok(Some(SetAside::Order));
+            }
+            decision if decision.kind().decides() => {
+                if let Some(reason) = self.note_decision(at, header, statement, work) {
+                    return Ok(Some(reason));
+                }
             }
             // The capture itself says who its origin is, who may write more than others.
             Statement::Edit(_) | Statement::Capture(_) => self.records.forget(&header.about),
@@ -434,6 +470,7 @@ impl<S: Store> Replica<S> {
         for (log, _) in work.freezes {
             work.out.ticket = self.truncate_frozen(log)?.or(work.out.ticket);
         }
+        work.out.ticket = self.rule(work.again)?.or(work.out.ticket);
         Ok(work.out)
     }
 }
@@ -462,7 +499,12 @@ pub(super) fn apply_to_view(
         Statement::Review(review) => view.reviews.add(mark(review.verdict.0)),
         Statement::Seen(seen) => view.seen.add(mark(seen.verdict.0)),
         Statement::Edit(_) => view.edits = view.edits.saturating_add(1),
-        Statement::Certificate(_) | Statement::Fork(_) => {}
+        Statement::Certificate(_)
+        | Statement::Fork(_)
+        | Statement::Revocation(_)
+        | Statement::Vote(_)
+        | Statement::Readmission(_)
+        | Statement::GroupKey(_) => {}
     }
     None
 }

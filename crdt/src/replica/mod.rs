@@ -6,6 +6,7 @@
 
 mod epoch;
 mod freeze;
+mod group;
 mod ingest;
 pub(crate) mod keys;
 pub(crate) mod log;
@@ -13,6 +14,7 @@ mod query;
 mod reading;
 mod records;
 mod restate;
+mod ruling;
 mod secrets;
 mod write;
 
@@ -20,11 +22,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use epoch::EPOCHS_MAX;
 pub use freeze::ForkFound;
+pub use group::KEYS_MAX;
 pub use ingest::{Accepted, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
 pub use log::{Head, Log};
 pub(crate) use query::Page;
 pub use query::{Cursor, PAGE_MAX, Query};
 pub use records::RECORDS_MAX;
+pub use ruling::{DECISIONS_MAX, SET_ASIDE_PAGE_MAX, SetAsideEntry};
 pub use secrets::{Opened, ReadReview, ReadVerdict};
 pub use write::{AppendError, Written};
 
@@ -84,6 +88,8 @@ pub struct Replica<S> {
     frozen: BTreeMap<LogId, u64>,
     parked: ingest::Parking,
     records: records::Records,
+    ruling: ruling::Ruling,
+    ring: group::Ring,
     news: Vec<Accepted>,
     /// Captures about which a cut took something back.
     recast: BTreeSet<CaptureId>,
@@ -110,6 +116,8 @@ impl<S: Store> Replica<S> {
             frozen: BTreeMap::new(),
             parked: ingest::Parking::default(),
             records: records::Records::default(),
+            ruling: ruling::Ruling::default(),
+            ring: group::Ring::default(),
             news: Vec::new(),
             recast: BTreeSet::new(),
             next_arrival: 0,
@@ -183,11 +191,15 @@ impl<S: Store> Replica<S> {
         in_logs.chain(enrolled).max_by_key(|certificate| certificate.not_after_ms)
     }
 
-    /// Devices with any of `roles` whose certificates are valid at `now_ms`.
+    /// Devices with any of `roles` whose certificates are valid at `now_ms` and who aren't revoked.
     #[must_use]
     pub fn members(&self, roles: Roles, now_ms: u64) -> Vec<Reader> {
+        self.readers(now_ms, |certificate| certificate.roles.any(roles))
+    }
+
+    fn readers(&self, now_ms: u64, wanted: impl Fn(&Certificate) -> bool) -> Vec<Reader> {
         let in_logs = self.logs.values().map(|log| &log.certificate);
-        let fits = |c: &&Certificate| c.roles.any(roles) && c.valid_at(now_ms).is_ok();
+        let fits = |c: &&Certificate| wanted(c) && c.valid_at(now_ms).is_ok() && !self.revoked().is_out(&c.device);
         let readers: BTreeSet<Reader> = in_logs
             .chain(&self.membership.hubs)
             .filter(fits)
@@ -259,6 +271,7 @@ impl<S: Store> Replica<S> {
             hasher.update(&encode(&(log, &state.certificate, state.head, state.time)));
         }
         hasher.update(&encode(&self.frozen));
+        hasher.update(&encode(self.revoked()));
         self.walk(Table::Captures, &[], |key, value| {
             hasher.update(&key);
             hasher.update(&value);
@@ -302,6 +315,8 @@ impl<S: Store> Replica<S> {
             self.track(id, known, accepted_by, answered);
             self.captures += u64::from(known);
         }
+        self.restore_ring();
+        self.restore_ruling()?;
         self.restore_freezes()
     }
 

@@ -12,7 +12,7 @@ use crate::ids::{Author, DeviceId};
 use crate::record::document::Document;
 use crate::record::history::{Body, Edit, Standing};
 use crate::record::{EditError, EditOp, Reason, Record};
-use crate::seal::{GroupSealed, SealError, Seed};
+use crate::seal::{GroupKey, GroupSealed, SealError, Seed};
 use crate::site::Roles;
 use crate::statement::{Kind, Statement};
 use crate::store::{Batch, Store, StoreError, Table};
@@ -38,6 +38,11 @@ impl Records {
     /// Drops what is known of a record, because its edits have changed.
     pub(super) fn forget(&mut self, about: &About) {
         self.kept.remove(about);
+    }
+
+    /// Drops all: what may be read, or what counts, has changed.
+    pub(super) fn forget_all(&mut self) {
+        self.kept.clear();
     }
 
     fn look(&mut self, about: &About) -> Option<&Document> {
@@ -77,7 +82,7 @@ impl<S: Store> Replica<S> {
     pub fn edit_new(&mut self, now_ms: u64, seed: Seed, about: About, ops: &[EditOp]) -> Result<Written, AppendError> {
         self.check_may_write(Kind::Edit, now_ms)?;
         self.check_is_known(&about)?;
-        let key = self.membership.group_keys.last().cloned().ok_or(AppendError::NoGroupKey)?;
+        let key = self.key_to_edit(now_ms)?;
         let edits = self.edits(&about)?;
         let document = Document::new(&about, edits.clone());
         let author = self.author_to_edit(&document)?;
@@ -85,6 +90,14 @@ impl<S: Store> Replica<S> {
         self.check_change(author, &about, edits, &chunk)?;
         let sealed = key.seal(&self.edit_context(&about), &chunk, seed);
         self.append(now_ms, about, &Statement::Edit(sealed))
+    }
+
+    /// The key to edit under; a new one, if those that there are were given to somebody who is revoked, or not to all.
+    fn key_to_edit(&mut self, now_ms: u64) -> Result<GroupKey, AppendError> {
+        if self.key_to_write(now_ms).is_none() && !self.revoked().is_empty() {
+            self.group_key_new(now_ms)?;
+        }
+        self.key_to_write(now_ms).cloned().ok_or(AppendError::NoGroupKey)
     }
 
     /// The author to edit as. Where edits of the own log don't count, because they build on what a fork voided, none could
@@ -137,7 +150,8 @@ impl<S: Store> Replica<S> {
         let mut edits = Vec::with_capacity(rows.len());
         for (arrival, roles) in rows {
             let Some(entry) = self.entry_by_arrival(arrival)? else { continue };
-            if entry.header().kind == Kind::Edit as u8 && entry.body.is_some() {
+            let header = entry.header();
+            if header.kind == Kind::Edit as u8 && entry.body.is_some() && !self.is_void(header) {
                 edits.push(self.edit(&entry, roles)?);
             }
         }
@@ -169,7 +183,7 @@ impl<S: Store> Replica<S> {
 
     fn open_group_sealed(&self, about: &About, sealed: &GroupSealed) -> Body {
         let context = self.edit_context(about);
-        for key in &self.membership.group_keys {
+        for key in self.ring.keys() {
             match key.open(&context, sealed) {
                 Ok(chunk) => return Body::Chunk(chunk),
                 Err(SealError::NotForUs) => {}
@@ -189,7 +203,7 @@ mod tests {
     use super::*;
     use crate::entry::DeviceKey;
     use crate::replica::{Identity, Membership};
-    use crate::seal::{GroupKey, SealingSecret};
+    use crate::seal::SealingSecret;
     use crate::site::{Authority, Policy, Request};
     use crate::statement::{CaptureDraft, Image, Shows};
     use crate::store::memory::{DiskModel, MemoryStore};

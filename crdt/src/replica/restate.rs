@@ -24,10 +24,19 @@ impl<S: Store> Replica<S> {
             Some(Kind::Fork) => {
                 fork_in(entry).is_some_and(|fork| self.frozen.contains_key(&fork.a.header.author.log()))
             }
+            // The authority's word, whoever carried it.
+            Some(Kind::Revocation) => true,
             Some(Kind::Certificate | Kind::Edit) | None => false,
-            Some(Kind::Capture | Kind::Receipt | Kind::Verdict | Kind::Review | Kind::Seen) => {
-                header.author.device == self.identity.device()
-            }
+            Some(
+                Kind::Capture
+                | Kind::Receipt
+                | Kind::Verdict
+                | Kind::Review
+                | Kind::Seen
+                | Kind::Vote
+                | Kind::Readmission
+                | Kind::GroupKey,
+            ) => header.author.device == self.identity.device(),
         }
     }
 
@@ -96,11 +105,15 @@ impl<S: Store> Replica<S> {
             return Ok(view.is_some_and(|view| view.origin.is_some()));
         }
         let same = |other: &Header| {
-            let who = header.kind == Kind::Fork as u8 || other.author.device == header.author.device;
+            let who = proves_itself(header) || other.author.device == header.author.device;
             who && other.kind == header.kind && other.body_hash == header.body_hash && is_left(other, cut)
         };
         Ok(self.entries_about(&header.about)?.iter().any(|(_, entry)| same(entry.header())))
     }
+}
+
+fn proves_itself(header: &Header) -> bool {
+    Kind::rule(header.kind).is_some_and(|rule| rule.kind.proves_itself())
 }
 
 fn fork_in(entry: &Entry) -> Option<Fork> {

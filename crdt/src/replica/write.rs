@@ -80,6 +80,20 @@ pub enum AppendError {
     /// The origin may not examine its own capture.
     #[error("the device that captured can't examine the answer; another supervisor must")]
     OwnCapture,
+    /// This device is revoked.
+    #[error(
+        "this device was revoked at this site, and nothing it writes would count; ask the supervisor for another one"
+    )]
+    Revoked,
+    /// A device can't decide about itself.
+    #[error("a device can't vote about itself; ask another supervisor to")]
+    OwnCase,
+    /// No such device.
+    #[error("no such device is known here; see `greenline peers`")]
+    UnknownDevice,
+    /// Nothing to readmit.
+    #[error("nothing of this capture is set aside for its author's revocation; see `greenline quarantine`")]
+    NotVoid,
     /// The body would be too long.
     #[error("{0} bytes in one entry, at most {BODY_BYTES_MAX}")]
     TooLong(usize),
@@ -267,6 +281,9 @@ impl<S: Store> Replica<S> {
     pub(super) fn check_may_write(&self, kind: Kind, now_ms: u64) -> Result<(), AppendError> {
         let certificate = &self.identity.certificate;
         certificate.valid_at(now_ms)?;
+        if self.revoked().is_out(&certificate.device) {
+            return Err(AppendError::Revoked);
+        }
         let roles = Kind::rule(kind as u8).map_or(Roles(0), |rule| rule.roles);
         if roles != Roles(0) && !certificate.roles.any(roles) {
             let roles = certificate.roles.names().join(", ");
@@ -301,15 +318,21 @@ impl<S: Store> Replica<S> {
         if readers.is_empty() {
             return Err(AppendError::NoHub);
         }
-        if self.membership.manifest.policy.origin_reads {
+        let policy = &self.membership.manifest.policy;
+        if policy.supervisors_read {
+            readers.extend(self.members(Roles::SUPERVISOR, now_ms));
+        }
+        if policy.origin_reads {
             readers.push(self.own_reader());
         }
+        readers.sort();
+        readers.dedup();
         Ok(readers)
     }
 
     fn answer_readers(&self, origin: &Origin, now_ms: u64) -> Vec<Reader> {
         let mut readers = self.members(Roles::SUPERVISOR, now_ms);
-        let origin = self.certificate(&origin.device);
+        let origin = self.certificate(&origin.device).filter(|c| !self.revoked().is_out(&c.device));
         readers.extend(origin.map(|c| Reader { device: c.device, sealing_key: c.sealing_key }));
         readers.push(self.own_reader());
         readers.sort();

@@ -47,6 +47,8 @@ pub struct Engine<S> {
     pub(super) counters: Counters,
     pub(super) outlines: VecDeque<(BlobRef, Outline)>,
     pub(super) gateway: bool,
+    /// Who is revoked, as far as the sessions were told.
+    pub(super) out: BTreeSet<DeviceId>,
     woken_for: Option<u64>,
 }
 
@@ -65,8 +67,10 @@ impl<S: Store> Engine<S> {
             counters: Counters::default(),
             outlines: VecDeque::new(),
             gateway: false,
+            out: BTreeSet::new(),
             woken_for: None,
         };
+        engine.out = engine.replica.revoked().devices().copied().collect();
         engine.restore_knowledge()?;
         engine.restore_swarm(now_ms)?;
         engine.timers.set(Timer::House, now_ms + HOUSE_MS);
@@ -277,6 +281,9 @@ impl<S: Store> Engine<S> {
             return Err(crate::site::CertificateError::OtherDevice.into());
         }
         certificate.valid_at(now_ms)?;
+        if self.replica.revoked().is_out(&certificate.device) {
+            return Err(CloseReason::Revoked);
+        }
         session.roles = certificate.roles;
         self.send(link, Frame::Admitted);
         Ok(())
@@ -314,6 +321,22 @@ impl<S: Store> Engine<S> {
         self.ready.insert(link);
         self.outputs.push_back(Output::Event(Event::Admitted { link, device }));
         self.ask_for_blobs(now_ms, link);
+    }
+
+    /// Ends the sessions with whoever has been revoked since the last call.
+    pub(super) fn part_with_revoked(&mut self, now_ms: u64) {
+        let revoked = self.replica.revoked();
+        if revoked.len() == self.out.len() && revoked.devices().eq(self.out.iter()) {
+            return;
+        }
+        let out: BTreeSet<DeviceId> = revoked.devices().copied().collect();
+        for device in out.difference(&self.out) {
+            self.outputs.push_back(Output::Event(Event::Revoked(*device)));
+        }
+        let ended = |session: &Session| out.contains(&session.device) && session.phase != Phase::Closing;
+        let links: Vec<LinkId> = self.sessions.iter().filter(|(_, it)| ended(it)).map(|(link, _)| *link).collect();
+        self.out = out;
+        links.into_iter().for_each(|link| self.hang_up(now_ms, link, CloseReason::Revoked));
     }
 
     /// Ends a session that the other side must hear a reason for; a stranger hears none.
@@ -453,6 +476,13 @@ impl<S: Store> Engine<S> {
         self.timers.set(Timer::House, now_ms + HOUSE_MS);
         if self.gateway {
             self.say_gateway(now_ms, false);
+        }
+        match self.replica.renew_group_key(now_ms) {
+            Ok(false) => {}
+            Ok(true) => self.settle_news(now_ms, None),
+            Err(AppendError::Store(error)) => self.store_failed(error),
+            // Whoever writes next tries again, and sees why it can't be.
+            Err(_) => {}
         }
         let dirty = self.knowledge.take_dirty();
         if dirty.is_empty() {

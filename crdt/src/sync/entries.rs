@@ -122,7 +122,7 @@ impl<S: Store> Engine<S> {
 
     pub(super) fn on_want(&mut self, link: LinkId, log: LogId, from: u64, to: u64) -> Result<(), CloseReason> {
         let height = self.replica.log(&log).map_or(0, |log| log.head.height);
-        let importance = self.importance(&log);
+        let importance = self.importance(&log, from);
         let Some(session) = self.sessions.get_mut(&link) else { return Ok(()) };
         if from == 0 || from > to || session.serving.len() >= SERVING_MAX {
             return self.fault(link, "asks for a range that can't be".into());
@@ -272,6 +272,7 @@ impl<S: Store> Engine<S> {
             }
             self.outputs.push_back(Output::Event(Event::Changed(id)));
         }
+        self.part_with_revoked(now_ms);
         let own = self.replica.own_author().log();
         for (log, height) in logs {
             self.go_on_fetching(now_ms, log, height);
@@ -299,7 +300,6 @@ impl<S: Store> Engine<S> {
 
     /// Pushes a log up to `height` to the peers on the push tree that have all before it.
     pub(super) fn push(&mut self, log: LogId, height: u64, from: Option<LinkId>) {
-        let own = self.replica.own_author().log();
         let mut importance = None;
         let links: Vec<LinkId> = self.sessions.keys().copied().filter(|link| Some(*link) != from).collect();
         for link in links {
@@ -311,7 +311,7 @@ impl<S: Store> Engine<S> {
             if !session.is_open() || !session.eager || theirs >= height || beginning || !near {
                 continue;
             }
-            let importance = *importance.get_or_insert_with(|| importance_of(&self.replica, own, log, height));
+            let importance = *importance.get_or_insert_with(|| importance_of(&self.replica, log, height));
             if let Some(session) = self.sessions.get_mut(&link) {
                 session.serve(importance, log, theirs + 1, height);
                 session.note_theirs(log, height);
@@ -320,28 +320,33 @@ impl<S: Store> Engine<S> {
         }
     }
 
-    fn importance(&self, log: &LogId) -> u8 {
-        importance_by_role(&self.replica, log)
+    /// How early a log is sent from `from` on.
+    fn importance(&self, log: &LogId, from: u64) -> u8 {
+        if self.replica.decides(*log, from.saturating_sub(1)) { 0 } else { importance_by_role(&self.replica, log) }
     }
 }
 
-/// How early a log is sent: answers first, then what supervisors say (revocations among it), then urgent captures, then the rest.
-fn importance_of<S: Store>(replica: &Replica<S>, _own: LogId, log: LogId, height: u64) -> u8 {
+/// How early a log is sent: who is revoked first, then answers, then what supervisors say, then urgent captures, then the
+/// rest.
+fn importance_of<S: Store>(replica: &Replica<S>, log: LogId, height: u64) -> u8 {
+    if replica.decides(log, height.saturating_sub(1)) {
+        return 0;
+    }
     let by_role = importance_by_role(replica, &log);
     let newest = replica.entry(EntryRef { log, seq: height }).ok().flatten();
     let capture = newest.and_then(|entry| entry.header().about.capture());
     let view = capture.and_then(|id| replica.capture(id).ok().flatten());
     let urgent = view.and_then(|view| view.origin).is_some_and(|origin| origin.priority == Priority::Urgent);
-    if urgent { by_role.min(2) } else { by_role }
+    if urgent { by_role.min(3) } else { by_role }
 }
 
 fn importance_by_role<S: Store>(replica: &Replica<S>, log: &LogId) -> u8 {
     let roles = replica.log(log).map_or(Roles(0), |log| log.certificate.roles);
     if roles.has(Roles::HUB) {
-        0
-    } else if roles.has(Roles::SUPERVISOR) {
         1
+    } else if roles.has(Roles::SUPERVISOR) {
+        2
     } else {
-        3
+        4
     }
 }

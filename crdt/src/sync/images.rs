@@ -48,6 +48,8 @@ impl<S: Store> Engine<S> {
                 self.want(now_ms, id, &origin)?;
             }
         }
+        // Of what is set aside for its author's revocation: a supervisor may readmit it.
+        keep.extend(self.replica.void_captures()?.iter().flat_map(|capture| &capture.blobs).map(|blob| blob.id));
         self.remove_leftovers(&keep)
     }
 

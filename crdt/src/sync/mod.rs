@@ -95,6 +95,9 @@ pub enum CloseReason {
     /// Their certificate doesn't hold.
     #[error("not admitted: {0}")]
     Certificate(#[from] crate::site::CertificateError),
+    /// They were revoked.
+    #[error("this device was revoked at this site; ask the supervisor for another one")]
+    Revoked,
     /// They hung up.
     #[error("the other device hung up: {0}")]
     Bye(String),
@@ -139,6 +142,8 @@ pub enum Event {
     Whole(CaptureId),
     /// A log was cut where its author wrote two histories.
     Frozen(LogId),
+    /// A device is revoked, as of now.
+    Revoked(DeviceId),
     /// A peer's entry was refused, or something else it sent didn't hold.
     Refused {
         /// The peer.

@@ -49,6 +49,14 @@ pub(crate) enum Command {
     Watch(cmd::watch::WatchArgs),
     /// Show who this device is connected to, and whom it knows
     Peers(cmd::peers::PeersArgs),
+    /// List the site's members: their roles, how long they are certified, and who was revoked
+    Members(cmd::members::MembersArgs),
+    /// Revoke a device: vote as a supervisor, or hand on the authority's order
+    Revoke(cmd::revoke::RevokeArgs),
+    /// List the entries that have no effect, and why
+    SetAside(cmd::set_aside::SetAsideArgs),
+    /// Let a capture count that was set aside because its device was revoked
+    Readmit(cmd::set_aside::ReadmitArgs),
     /// Show how a running device is
     Status(cmd::status::StatusArgs),
     /// Run a hub and keep its gallery

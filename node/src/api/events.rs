@@ -42,6 +42,7 @@ async fn describe(app: &App, event: Event) -> Option<(&'static str, Value)> {
         }
         Event::Refused { device, reason } => ("refused", json!({"reason": reason}), device),
         Event::Stalled { device, what } => ("stall", json!({"what": what}), device),
+        Event::Revoked(device) => ("revoked", json!({}), device),
         Event::Frozen(log) => return Some(("frozen", json!({"log": log.to_string(), "reason": "two histories"}))),
         Event::StoreFailed(error) => return Some(("failing", json!({"reason": error.to_string()}))),
     };

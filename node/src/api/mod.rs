@@ -4,6 +4,7 @@ mod auth;
 mod captures;
 mod edits;
 mod events;
+mod members;
 mod page;
 mod peers;
 mod problem;
@@ -109,6 +110,12 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/captures/{id}/edits", post(edits::edit))
         .route("/api/captures/{id}/seen", post(captures::seen))
         .route("/api/captures/{id}/reviews", post(captures::review))
+        .route("/api/captures/{id}/readmit", post(members::readmit))
+        .route("/api/members", get(members::list))
+        .route("/api/members/{id}/charge", get(members::charge))
+        .route("/api/members/{id}/votes", post(members::vote))
+        .route("/api/orders", post(members::order))
+        .route("/api/set-aside", get(members::set_aside))
         .route("/api/site/edits", post(edits::edit_site))
         .route("/api/site/record", get(edits::show_site))
         .route("/api/events", get(events::stream))

@@ -50,6 +50,8 @@ pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {
             "from_seq": from,
         })
     });
+    let revoked =
+        replica.revoked().devices().map(|device| json!({"device": device.to_string(), "alias": alias(engine, device)}));
     let refused = engine
         .refused()
         .map(|(device, count)| json!({"device": device.to_string(), "alias": alias(engine, device), "count": count}));
@@ -65,6 +67,7 @@ pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {
         "peers": engine.peers().iter().filter(|peer| peer.admitted).count(),
         "logs": replica.logs().count(),
         "frozen": frozen.collect::<Vec<_>>(),
+        "revoked": revoked.collect::<Vec<_>>(),
         "refused": refused.collect::<Vec<_>>(),
         "traffic": engine.traffic(),
         "listening": shared.listening().iter().map(ToString::to_string).collect::<Vec<_>>(),

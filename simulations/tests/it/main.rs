@@ -8,4 +8,5 @@ mod edits;
 mod forks;
 mod hostile;
 mod order;
+mod revoked;
 mod traffic;

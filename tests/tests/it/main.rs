@@ -9,5 +9,6 @@ mod journey;
 mod netns;
 mod partition;
 mod privacy;
+mod revoked;
 mod scale;
 mod strangers;

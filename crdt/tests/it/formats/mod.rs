@@ -117,11 +117,12 @@ fn signed(key: &[u8], message: &[u8], signature: &[u8]) -> bool {
 fn the_page_says_what_a_manifest_and_a_certificate_are() {
     let bytes = fixture("manifest");
     let mut it = Reader::new(&bytes);
-    assert_eq!(it.u8(), 1, "version");
+    assert_eq!(it.u8(), 2, "version");
     let (authority, name, revision) = (it.take(32), it.text(), it.number());
     assert_eq!((name.as_str(), revision), ("Post 4", 1));
     assert_eq!(it.list(Reader::text), ["border-check", "criminal", "non-criminal", "exercise"]);
-    assert_eq!((it.number(), it.bool()), (30, true), "days, origin reads");
+    assert_eq!((it.number(), it.bool(), it.bool()), (30, true, false), "days, origin reads, supervisors read");
+    assert_eq!((it.u8(), it.u8()), (2, 1), "supervisors who revoke, examiners");
     let signature = it.fixed(64);
     it.end();
     let fields = &bytes[..bytes.len() - 65];
@@ -220,6 +221,33 @@ fn the_page_says_what_each_kind_of_body_is() {
     it.end();
     assert_eq!((fork.kind, &a.device, a.seq), (8, &b.device, b.seq));
     assert!(a.hash < b.hash && signed(&a.device, &a.hash, &a.signature) && signed(&b.device, &b.hash, &b.signature));
+
+    let (order, bytes) = body("entry-revocation");
+    let mut it = Reader::new(&bytes);
+    let (device, cause, trusted) = (it.take(32), it.number(), it.list(|it| (it.take(16), it.number())));
+    assert_eq!((order.kind, &device, cause, trusted[0].1), (9, &first.device, 1, 300));
+    let charge = bytes[..bytes.len() - 65].to_vec();
+    let signature = it.fixed(64);
+    it.end();
+    let manifest = fixture("manifest");
+    let message = [b"greenline revocation\0".as_slice(), &order.site, &charge].concat();
+    assert!(signed(&manifest[1..33], &message, &signature));
+
+    let (vote, bytes) = body("entry-vote");
+    assert_eq!((vote.kind, bytes), (10, charge));
+
+    let (readmission, bytes) = body("entry-readmission");
+    let mut it = Reader::new(&bytes);
+    assert_eq!((readmission.kind, it.take(16).len(), it.number()), (11, 16, capture.seq));
+    assert_eq!(it.take(32).as_slice(), capture.hash.as_slice());
+    it.end();
+
+    let (grant, bytes) = body("entry-group-key");
+    let mut it = Reader::new(&bytes);
+    assert_eq!(grant.kind, 12);
+    assert_eq!(it.fixed(8), derived("greenline group key name v1", &[&[5; 32]])[..8]);
+    assert_eq!((it.list(Reader::wrapped_key).len(), it.bytes().len()), (1, 1 + 2 * 32 + 16));
+    it.end();
 
     let (edit, bytes) = body("entry-edit");
     assert_eq!((edit.kind, bytes), (3, fixture("group-sealed")));

@@ -8,11 +8,12 @@ use crdt::entry::{About, Entry};
 use crdt::ids::{CaptureId, LogId};
 use crdt::knowledge::Fact;
 use crdt::replica::Replica;
+use crdt::revocation::{Cause, Charge};
 use crdt::seal::{ContentKey, GroupKey, Reader, Sealed};
 use crdt::site::{Request, Roles};
 use crdt::statement::{
-    CaptureDraft, Fork, Image, Inside, Kind, Outcome, Priority, ReviewContent, Shows, Statement, VerdictContent,
-    VerdictValue,
+    CaptureDraft, Fork, GroupKeyGrant, Image, Inside, Kind, Outcome, Priority, Readmission, ReviewContent, Shows,
+    Statement, VerdictContent, VerdictValue,
 };
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::{Direction, Store, Table};
@@ -89,6 +90,29 @@ impl History {
         GroupKey::new([4; 32]).seal(&context, b"a change", [14; 32])
     }
 
+    /// What is said against the officer.
+    pub(crate) fn charge(&self) -> Charge {
+        let at = EntryRef { log: self.officer.own_author().log(), seq: 300 };
+        Charge { device: self.officer.identity().device(), cause: Cause::Stolen, trusted: vec![at] }
+    }
+
+    fn readmission(&self) -> Statement {
+        let entry = self.entry(Kind::Capture);
+        let at = EntryRef { log: entry.header().author.log(), seq: entry.header().seq };
+        Statement::Readmission(Readmission { at, entry: entry.header().hash() })
+    }
+
+    /// Two keys for one reader.
+    fn grant(&self) -> Statement {
+        let officer = self.officer.identity();
+        let reader = Reader { device: officer.device(), sealing_key: officer.sealing.public() };
+        let keys = [4, 5].map(|key| GroupKey::new([key; 32]));
+        let name = keys[1].name();
+        let context = [b"greenline group key\0".as_slice(), &self.site.authority.site().0, &name].concat();
+        let sealed = Sealed::to_members(&encode(&keys.to_vec()), &[reader], &context, [18; 32]).unwrap();
+        Statement::GroupKey(Box::new(GroupKeyGrant { name: name.into(), sealed }))
+    }
+
     /// Two entries of one author at one place, and an edit, by an officer whose pen went astray.
     fn astray(&self) -> (Pen, Fork) {
         let mut pen = Pen::new(self.site.enrol(5, Roles::OFFICER));
@@ -126,6 +150,13 @@ fn entries(history: &History) -> Vec<Sample> {
     let edit = Statement::Edit(history.group_sealed()).encode();
     let edit = pen.write(NOW_MS, About::Capture(history.capture), Kind::Edit as u8, edit);
     let fork = pen.write(NOW_MS, About::Site, Kind::Fork as u8, Statement::Fork(Box::new(fork)).encode());
+    let (charge, readmission, grant) = (history.charge(), history.readmission(), history.grant());
+    let order = Statement::Revocation(Box::new(history.site.authority.revoke(charge.clone())));
+    let order = pen.write(NOW_MS, About::Site, Kind::Revocation as u8, order.encode());
+    let vote = pen.write(NOW_MS, About::Site, Kind::Vote as u8, Statement::Vote(Box::new(charge)).encode());
+    let about = About::Capture(history.capture);
+    let readmission = pen.write(NOW_MS, about, Kind::Readmission as u8, readmission.encode());
+    let grant = pen.write(NOW_MS, About::Site, Kind::GroupKey as u8, grant.encode());
     let erased = Entry { body: None, ..history.entry(Kind::Capture) };
     let written = |kind| encode(&history.entry(kind));
     vec![
@@ -137,6 +168,10 @@ fn entries(history: &History) -> Vec<Sample> {
         ("entry-review", written(Kind::Review)),
         ("entry-seen", written(Kind::Seen)),
         ("entry-fork", encode(&fork)),
+        ("entry-revocation", encode(&order)),
+        ("entry-vote", encode(&vote)),
+        ("entry-readmission", encode(&readmission)),
+        ("entry-group-key", encode(&grant)),
         ("entry-erased", encode(&erased)),
     ]
 }
@@ -205,6 +240,8 @@ fn rows(history: &History) -> Vec<Sample> {
         ("row-format", one(Table::Meta, b"format")),
         ("row-known", known),
         ("row-frozen", frozen(history)),
+        ("row-decision", decided(history, b"decision/")),
+        ("row-revoked", decided(history, b"revoked")),
     ]
 }
 
@@ -227,6 +264,16 @@ fn known(history: &History) -> Vec<u8> {
     peer.say(&Frame::Knowledge(vec![(device, facts)]));
     peer.engine.handle(NOW_MS + 60_000, Input::Tick);
     row(peer.engine.replica().store(), Table::Meta, b"known/")
+}
+
+/// What a replica keeps of the authority's order.
+fn decided(history: &History, prefix: &[u8]) -> Vec<u8> {
+    let mut replica = history.site.observer();
+    let order = Statement::Revocation(Box::new(history.site.authority.revoke(history.charge()))).encode();
+    let mut witness = Pen::new(history.site.enrol(6, Roles(0)));
+    let entries = vec![witness.introduce(1), witness.write(2, About::Site, Kind::Revocation as u8, order)];
+    replica.ingest(NOW_MS, entries).unwrap();
+    row(replica.store(), Table::Meta, prefix)
 }
 
 fn frozen(history: &History) -> Vec<u8> {

@@ -145,7 +145,7 @@ fn join(args: &JoinArgs) -> Result<(), Failure> {
 }
 
 /// A text given on the command line, or the file that it names.
-fn text_or_file(argument: &str) -> Result<String, Failure> {
+pub(crate) fn text_or_file(argument: &str) -> Result<String, Failure> {
     if argument.trim_start().starts_with("greenline-") || !Path::new(argument).is_file() {
         return Ok(argument.to_owned());
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use crdt::site::Policy;
 use node::enrol::SiteFolder;
+use node::orders;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -23,6 +24,8 @@ enum SiteCommand {
     New(NewArgs),
     /// List the devices that were enrolled
     Roster(RosterArgs),
+    /// Sign that a device doesn't belong any more
+    Revoke(RevokeArgs),
 }
 
 #[derive(Args, Debug)]
@@ -41,6 +44,26 @@ struct NewArgs {
     /// Don't let capturing devices read back what they captured
     #[arg(long)]
     write_only: bool,
+    /// Seal captures to the supervisors too, who can then look at the prints
+    #[arg(long)]
+    supervisors_read: bool,
+    /// How many supervisors revoke a device together
+    #[arg(long, value_name = "SUPERVISORS", default_value_t = Policy::default().quorum, value_parser = clap::value_parser!(u8).range(1..))]
+    quorum: u8,
+    /// How many examiners must confirm a candidate before anyone may act
+    #[arg(long, value_name = "EXAMINERS", default_value_t = Policy::default().examiners, value_parser = clap::value_parser!(u8).range(1..))]
+    examiners: u8,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct RevokeArgs {
+    /// The authority's folder
+    folder: PathBuf,
+    /// The charge that `greenline revoke --draft` printed: its text, or a file that holds it
+    charge: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -59,12 +82,19 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
     match args.command {
         SiteCommand::New(args) => new(args),
         SiteCommand::Roster(args) => roster(&args),
+        SiteCommand::Revoke(args) => revoke(&args),
     }
 }
 
 fn new(args: NewArgs) -> Result<(), Failure> {
-    let policy =
-        Policy { purposes: args.purposes, retention_days: args.retention_days, origin_reads: !args.write_only };
+    let policy = Policy {
+        purposes: args.purposes,
+        retention_days: args.retention_days,
+        origin_reads: !args.write_only,
+        supervisors_read: args.supervisors_read,
+        quorum: args.quorum,
+        examiners: args.examiners,
+    };
     let folder = SiteFolder::found(&args.folder, &args.name, policy)?;
     let site = folder.manifest().site();
     if args.json {
@@ -76,6 +106,19 @@ fn new(args: NewArgs) -> Result<(), Failure> {
         args.name,
         args.folder.display()
     ))
+}
+
+fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
+    let folder = SiteFolder::open(&args.folder)?;
+    let charge = orders::read_charge(&super::device::text_or_file(&args.charge)?)?;
+    let device = charge.device;
+    let order = orders::order_text(&folder.revoke(charge));
+    if args.json {
+        return output::json(&json!({"device": device.to_string(), "order": order}));
+    }
+    let alias = folder.certificate(&device).map_or_else(|| device.short(), |certificate| certificate.alias.clone());
+    eprintln!("Signed: `{alias}` is revoked. State it on any device of the site: greenline revoke --order ORDER");
+    output::say(order)
 }
 
 fn roster(args: &RosterArgs) -> Result<(), Failure> {

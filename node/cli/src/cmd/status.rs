@@ -48,6 +48,9 @@ fn lines(status: &Value) -> Vec<String> {
             frozen["from_seq"]
         ));
     }
+    for revoked in status["revoked"].as_array().into_iter().flatten() {
+        lines.push(format!("  REVOKED    {}; see `greenline members`", output::who(revoked)));
+    }
     for refused in status["refused"].as_array().into_iter().flatten() {
         lines.push(format!("  refused    {} things from {}", refused["count"], output::who(refused)));
     }
