@@ -61,6 +61,7 @@
 pub mod blob;
 pub mod codec;
 pub mod entry;
+pub mod examination;
 pub mod ids;
 pub mod knowledge;
 pub mod quiet;

@@ -117,7 +117,9 @@ pub fn stages(
         .collect();
     let copies: Vec<DeviceId> = holders.into_iter().filter(|device| *device != origin.device).collect();
     let verdict = view.screened();
-    let examined = verdict.and_then(|verdict| view.reviews.iter().find(|review| *review.refers == verdict.entry.0));
+    // Nobody examines their own capture.
+    let examines = |review: &&Mark, verdict: &Mark| *review.refers == verdict.entry.0 && review.by != origin.device;
+    let examined = verdict.and_then(|verdict| view.reviews.iter().find(|review| examines(review, verdict)));
     let seen = view.seen.iter().find(|seen| seen.by == origin.device);
     let now = [
         (seen.is_some(), Stage::Seen),
@@ -207,6 +209,8 @@ mod tests {
         assert_eq!(copies, [OTHER, HUB], "who has only the entry holds no copy, accepted or not");
         view.verdicts.add(mark(HUB, 3, PAYLOAD));
         assert_eq!(now(&view, &knowledge), Stage::Screened);
+        view.reviews.add(mark(ORIGIN, 3, ByteArray::new([3; 32])));
+        assert_eq!(now(&view, &knowledge), Stage::Screened, "nobody examines their own capture");
         view.reviews.add(mark(OTHER, 4, ByteArray::new([3; 32])));
         assert_eq!(now(&view, &knowledge), Stage::Examined);
         view.seen.add(mark(OTHER, 5, ByteArray::new([3; 32])));

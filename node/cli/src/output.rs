@@ -109,7 +109,11 @@ pub(crate) fn verdict(verdict: &Value) -> String {
         return "sealed to others".into();
     }
     let value = text(verdict, "value").replace('_', " ");
-    if verdict["locked"] == true { format!("{value} (LOCKED)") } else { value }
+    match verdict["standing"].as_str() {
+        Some(_) if verdict["locked"] == true => format!("{value} (LOCKED)"),
+        Some(standing) => format!("{value}, {standing}"),
+        None => value,
+    }
 }
 
 #[cfg(test)]
@@ -126,8 +130,10 @@ mod tests {
 
     #[test]
     fn a_locked_candidate_says_so() {
-        let candidate = json!({"readable": true, "value": "candidate", "locked": true});
+        let candidate = json!({"readable": true, "value": "candidate", "standing": "awaiting", "locked": true});
         assert_eq!(verdict(&candidate), "candidate (LOCKED)");
+        let refuted = json!({"readable": true, "value": "candidate", "standing": "refuted", "locked": false});
+        assert_eq!(verdict(&refuted), "candidate, refuted");
         assert_eq!(verdict(&json!({"readable": false})), "sealed to others");
         assert_eq!(verdict(&json!({"readable": true, "value": "no_match", "locked": false})), "no match");
     }

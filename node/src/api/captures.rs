@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, Query as UrlQuery, State};
 use axum::http::StatusCode;
+use crdt::examination::{self, Standing, Word};
 use crdt::ids::{CaptureId, DeviceId};
 use crdt::replica::{AppendError, Cursor, Query, ReadReview, ReadVerdict, Written};
 use crdt::stage::{Reached, Stage, Stages};
@@ -22,6 +23,7 @@ const PAGE: usize = 50;
 /// Longest note of a review, in bytes.
 const NOTE_BYTES_MAX: usize = 4_000;
 const LOCK: &str = "do not act: awaiting examiner";
+const DISPUTED: &str = "do not act: examiners disagree";
 
 #[derive(Deserialize)]
 pub(super) struct ListQuery {
@@ -201,20 +203,28 @@ fn journey(engine: &Engine, stages: &Stages) -> Value {
 /// All verdicts, the weightiest first.
 fn verdicts(engine: &Engine, id: CaptureId) -> Result<Vec<Value>, StoreError> {
     let reviews = engine.replica().reviews(id)?;
+    let view = engine.replica().capture(id)?;
+    let origin = view.and_then(|view| view.origin).map(|origin| origin.device);
     let mut verdicts = engine.replica().verdicts(id)?;
     let weight = |verdict: &ReadVerdict| verdict.content.as_ref().ok().map(|content| content.value);
     verdicts.sort_by_key(|verdict| std::cmp::Reverse(weight(verdict)));
-    Ok(verdicts.iter().map(|verdict| verdict_json(engine, verdict, &reviews)).collect())
+    Ok(verdicts.iter().map(|verdict| verdict_json(engine, verdict, origin, &reviews)).collect())
 }
 
-fn verdict_json(engine: &Engine, verdict: &ReadVerdict, reviews: &[ReadReview]) -> Value {
+fn verdict_json(engine: &Engine, verdict: &ReadVerdict, origin: Option<DeviceId>, reviews: &[ReadReview]) -> Value {
     let content = verdict.content.as_ref().ok();
     let value = content.map(|content| content.value);
-    let confirmed = reviews.iter().any(|review| {
-        let outcome = review.content.as_ref().ok().map(|content| content.outcome);
-        *review.mark.refers == verdict.mark.entry.0 && outcome == Some(Outcome::Confirmed)
-    });
-    let locked = value == Some(VerdictValue::Candidate) && !confirmed;
+    let examiners = engine.replica().membership().manifest.policy.examiners;
+    let of_this = reviews.iter().filter(|review| *review.mark.refers == verdict.mark.entry.0);
+    let words: Vec<Word> = of_this
+        .filter_map(|review| {
+            let outcome = review.content.as_ref().ok()?.outcome;
+            Some(Word { by: review.mark.by, time: review.mark.time, outcome })
+        })
+        .collect();
+    let standing = (value == Some(VerdictValue::Candidate))
+        .then(|| origin.map_or(Standing::Awaiting, |origin| examination::standing(&words, origin, examiners)));
+    let locked = standing.is_some_and(Standing::is_locked);
     json!({
         "by": verdict.mark.by.to_string(),
         "alias": alias(engine, &verdict.mark.by),
@@ -224,17 +234,19 @@ fn verdict_json(engine: &Engine, verdict: &ReadVerdict, reviews: &[ReadReview]) 
         "reason": content.and_then(|content| content.reason.clone()),
         "candidates": content.map_or(&[][..], |content| &content.candidates),
         "basis": content.map_or(&[][..], |content| &content.basis).iter().map(|it| show_word(*it)).collect::<Vec<_>>(),
+        "standing": standing,
+        "examiners": examiners,
         "locked": locked,
-        "lock": locked.then_some(LOCK),
+        "lock": locked.then_some(if standing == Some(Standing::Disputed) { DISPUTED } else { LOCK }),
     })
 }
 
 /// What a list shows of the verdicts.
 fn weightiest(verdicts: &[Value]) -> Value {
-    verdicts.first().map_or(
-        Value::Null,
-        |verdict| json!({"value": verdict["value"], "readable": verdict["readable"], "locked": verdict["locked"]}),
-    )
+    verdicts.first().map_or(Value::Null, |verdict| {
+        let shown = ["value", "readable", "standing", "locked"];
+        shown.iter().map(|name| ((*name).to_owned(), verdict[*name].clone())).collect::<serde_json::Map<_, _>>().into()
+    })
 }
 
 fn reviews(engine: &Engine, id: CaptureId) -> Result<Vec<Value>, StoreError> {

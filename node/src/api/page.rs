@@ -151,7 +151,12 @@ fn verdict(verdict: &Value) -> Markup {
     html! {
         @if verdict.is_null() { span.quiet { "none yet" } }
         @else if verdict["readable"] != true { span.quiet { "sealed to others" } }
-        @else if verdict["locked"] == true { span.badge.warn { (value) } " do not act: awaiting examiner" }
+        @else if verdict["locked"] == true {
+            span.badge.warn { (value) }
+            @if verdict["standing"] == "disputed" { " do not act: examiners disagree" }
+            @else { " do not act: awaiting examiner" }
+        }
+        @else if verdict["standing"].is_string() { (value) ", " (text(verdict, "standing")) }
         @else { (value) }
     }
 }

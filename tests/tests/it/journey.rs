@@ -105,3 +105,46 @@ fn holds_whole(device: &Process, ids: &[&str]) -> bool {
     let known = ids.iter().all(|id| device.api().show(id).is_some());
     known && device.api().status()["missing"]["captures"] == 0
 }
+
+/// A site whose policy asks for two examiners.
+#[test]
+fn a_candidate_stays_locked_until_two_examiners_agree() {
+    let site = Site::found_with(&["--examiners", "2"]);
+    site.enrol("hub", &["hub"]);
+    site.enrol("ana", &["officer", "supervisor"]);
+    site.enrol("chief", &["supervisor"]);
+    site.enrol("deputy", &["supervisor"]);
+    let known = Person::new(1, 1);
+    site.fill_gallery("hub", &[known]);
+    let hub = site.hub("hub").start();
+    let ana = site.device("ana").hub(&hub).start();
+    let [chief, deputy] = ["chief", "deputy"].map(|name| site.device(name).peer(&ana).start());
+    wait_for("all to know each other", || (ana.api().status()["logs"] == 4).then_some(()));
+    wait_for("the hub to know them too", || {
+        let links = hub.api().status()["sites"][0]["links"].clone();
+        (links.as_array().map(Vec::len) == Some(1) && chief.api().status()["logs"] == 4).then_some(())
+    });
+    let id = ana.api().capture(&Check::of(&known));
+    let path = format!("/api/captures/{id}/reviews");
+    let say = |process: &Process, outcome: &str| {
+        wait_for("the verdict to arrive", || process.api().verdict(&id));
+        process.api().post(&path, &json!({"outcome": outcome})).status
+    };
+    let standing = |expected: &str| {
+        wait_for("the examiners' words to arrive", || {
+            ana.api().verdict(&id).filter(|verdict| verdict["standing"] == expected)
+        })
+    };
+    standing("awaiting");
+    assert_eq!(say(&ana, "confirmed"), 403, "nobody examines their own capture");
+    assert_eq!(say(&chief, "confirmed"), 201);
+    wait_for("Ana to read it", || {
+        ana.api().show(&id).filter(|capture| capture["reviews"][0]["outcome"] == "confirmed")
+    });
+    assert_eq!(standing("awaiting")["locked"], true, "one of two");
+    assert_eq!(say(&deputy, "refuted"), 201);
+    assert_eq!(standing("disputed")["lock"], "do not act: examiners disagree");
+    assert_eq!(say(&deputy, "confirmed"), 201);
+    assert_eq!(standing("confirmed")["locked"], false);
+    [ana, chief, deputy, hub].into_iter().for_each(Process::stop);
+}
