@@ -7,8 +7,10 @@ use crdt::site::Policy;
 use node::enrol::SiteFolder;
 use serde_json::json;
 
+use super::site_export::{self, ExportArgs, ImportArgs};
 use crate::failure::Failure;
 use crate::output;
+use crate::unlock::{NewKeysArg, OpenerArg};
 
 /// See the subcommands.
 #[derive(Args, Debug)]
@@ -23,6 +25,10 @@ enum SiteCommand {
     New(NewArgs),
     /// List the devices that were enrolled
     Roster(RosterArgs),
+    /// Write the authority's key and all that it knows of the site into one protected file
+    Export(ExportArgs),
+    /// Make an authority's folder of an exported file
+    Import(ImportArgs),
 }
 
 #[derive(Args, Debug)]
@@ -41,6 +47,8 @@ struct NewArgs {
     /// Don't let capturing devices read back what they captured
     #[arg(long)]
     write_only: bool,
+    #[command(flatten)]
+    keys: NewKeysArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -50,6 +58,8 @@ struct NewArgs {
 struct RosterArgs {
     /// The authority's folder
     folder: PathBuf,
+    #[command(flatten)]
+    opener: OpenerArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -59,13 +69,16 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
     match args.command {
         SiteCommand::New(args) => new(args),
         SiteCommand::Roster(args) => roster(&args),
+        SiteCommand::Export(args) => site_export::export(&args),
+        SiteCommand::Import(args) => site_export::import(&args),
     }
 }
 
 fn new(args: NewArgs) -> Result<(), Failure> {
     let policy =
         Policy { purposes: args.purposes, retention_days: args.retention_days, origin_reads: !args.write_only };
-    let folder = SiteFolder::found(&args.folder, &args.name, policy)?;
+    let opener = args.keys.new_opener("the authority")?;
+    let folder = SiteFolder::found_under(&args.folder, &args.name, policy, &opener)?;
     let site = folder.manifest().site();
     if args.json {
         return output::json(&json!({"site": site.to_string(), "name": args.name, "folder": args.folder}));
@@ -79,7 +92,7 @@ fn new(args: NewArgs) -> Result<(), Failure> {
 }
 
 fn roster(args: &RosterArgs) -> Result<(), Failure> {
-    let folder = SiteFolder::open(&args.folder)?;
+    let folder = args.opener.site(&args.folder)?;
     let lines = folder.roster().iter().map(|c| {
         json!({"device": c.device.to_string(), "alias": c.alias, "roles": c.roles.names(), "not_after_ms": c.not_after_ms})
     });
