@@ -18,6 +18,7 @@ use crdt::store::Store;
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::redb::RedbStore;
 use crdt::sync::{Engine, Input, LinkClass, Output};
+use crdt::vault::VaultKey;
 
 /// Entries per frame of a catch-up over a LAN.
 const FRAME: usize = 180;
@@ -71,7 +72,7 @@ fn main() {
 
     let folder = tempfile::tempdir().unwrap();
     let on_disk = per_entry(entries.len(), || {
-        let store = RedbStore::open(&folder.path().join("bulk"), Box::new(|_| {})).unwrap();
+        let store = RedbStore::open(&folder.path().join("bulk"), &VaultKey::new([7; 32]), Box::new(|_| {})).unwrap();
         let mut replica = take_in(open(&site, store), &entries, FRAME);
         replica.store_mut().flush().unwrap();
     });
@@ -80,7 +81,7 @@ fn main() {
     println!("  the file is {:.2} x the entries", size as f64 / bytes as f64);
 
     let began = Instant::now();
-    let store = RedbStore::open(&folder.path().join("bulk"), Box::new(|_| {})).unwrap();
+    let store = RedbStore::open(&folder.path().join("bulk"), &VaultKey::new([7; 32]), Box::new(|_| {})).unwrap();
     let replica = open(&site, store);
     println!("open with {} captures: {:.2} s", replica.captures(), began.elapsed().as_secs_f64());
     drop(replica);

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crdt::store::redb::RedbStore;
 use crdt::store::{Batch, Store, Table, Ticket};
+use crdt::vault::VaultKey;
 use redb::{Database, TableDefinition};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -54,7 +55,7 @@ fn main() -> Result {
 
 /// Applies everything and waits: how long `apply` took the caller, and how long until all was durable.
 fn bulk(dir: &Path, captures: u64) -> Result<(Duration, Duration)> {
-    fill(&mut RedbStore::open(dir, Box::new(|_| {}))?, captures)
+    fill(&mut RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(|_| {}))?, captures)
 }
 
 fn fill(store: &mut RedbStore, captures: u64) -> Result<(Duration, Duration)> {
@@ -91,7 +92,7 @@ fn write_plain(database: &Database, batch: &Batch) -> Result {
 }
 
 fn scans(dir: &Path, captures: u64) -> Result<f64> {
-    let store = RedbStore::open(dir, Box::new(|_| {}))?;
+    let store = RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(|_| {}))?;
     let start = Instant::now();
     let mut rows = 0;
     for at in (100..captures).step_by(1_000) {
@@ -102,7 +103,7 @@ fn scans(dir: &Path, captures: u64) -> Result<f64> {
 }
 
 fn single(dir: &Path) -> Result<Vec<Duration>> {
-    let mut store = RedbStore::open(dir, Box::new(|_| {}))?;
+    let mut store = RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(|_| {}))?;
     let mut latencies = Vec::new();
     for at in 0..SINGLE {
         let start = Instant::now();
@@ -129,7 +130,7 @@ fn concurrent(dir: &Path) -> Result<(Duration, Vec<Duration>)> {
     let (sender, durable) = channel();
     // Nobody listens any more once the last batch is durable.
     let on_durable = move |ticket| sender.send(ticket).unwrap_or_default();
-    let mut store = RedbStore::open(dir, Box::new(on_durable))?;
+    let mut store = RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(on_durable))?;
     let start = Instant::now();
     let mut sent = Vec::new();
     let mut latencies = Vec::new();
@@ -154,7 +155,7 @@ fn reopen(dir: &Path, captures: u64) -> Result<Duration> {
     let status = Command::new(std::env::current_exe()?).arg(captures.to_string()).env(VICTIM, dir).status()?;
     assert!(!status.success(), "it was to die");
     let start = Instant::now();
-    let store = RedbStore::open(dir, Box::new(|_| {}))?;
+    let store = RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(|_| {}))?;
     let took = start.elapsed();
     let last = captures / BATCH_CAPTURES * BATCH_CAPTURES - 1;
     assert!(store.get(Table::Entries, &last.to_be_bytes())?.is_some(), "what was flushed is there");
@@ -162,7 +163,7 @@ fn reopen(dir: &Path, captures: u64) -> Result<Duration> {
 }
 
 fn die(dir: &Path, captures: u64) -> Result {
-    let mut store = RedbStore::open(dir, Box::new(|_| {}))?;
+    let mut store = RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(|_| {}))?;
     fill(&mut store, captures)?;
     std::process::abort()
 }

@@ -76,4 +76,5 @@ pub mod statement;
 pub mod store;
 pub mod sync;
 pub mod time;
+pub mod vault;
 pub mod view;

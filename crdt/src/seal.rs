@@ -38,6 +38,9 @@ pub enum SealError {
     /// The bytes were changed, or the key is another's.
     #[error("the sealed bytes don't open: they were changed, or the key is another's")]
     Broken,
+    /// The device is locked: its secret was forgotten.
+    #[error("this device is locked")]
+    Locked,
     /// A reader's public key is no key.
     #[error("the sealing key of a reader is no X25519 key; enrol that device again")]
     BadKey,
@@ -63,19 +66,36 @@ pub fn derive(seed: &Seed, purpose: &str) -> Seed {
 
 /// A device's X25519 secret: opens what is sealed to it.
 #[derive(Clone)]
-pub struct SealingSecret(<X25519HkdfSha256 as Kem>::PrivateKey);
+pub struct SealingSecret {
+    /// Overwritten when it is dropped; `None` while it is forgotten.
+    private: Option<<X25519HkdfSha256 as Kem>::PrivateKey>,
+    public: [u8; 32],
+}
 
 impl SealingSecret {
     /// From 32 secret random bytes.
     #[must_use]
     pub fn from_seed(seed: &Seed) -> Self {
-        Self(X25519HkdfSha256::derive_keypair(seed).0)
+        let private = X25519HkdfSha256::derive_keypair(seed).0;
+        let public = X25519HkdfSha256::sk_to_pk(&private).to_bytes().into();
+        Self { private: Some(private), public }
     }
 
     /// The public half, which goes into the device's certificate.
     #[must_use]
-    pub fn public(&self) -> [u8; 32] {
-        X25519HkdfSha256::sk_to_pk(&self.0).to_bytes().into()
+    pub const fn public(&self) -> [u8; 32] {
+        self.public
+    }
+
+    /// Forgets the secret half: from now on nothing opens.
+    pub fn forget(&mut self) {
+        self.private = None;
+    }
+
+    /// Whether it was forgotten.
+    #[must_use]
+    pub const fn is_forgotten(&self) -> bool {
+        self.private.is_none()
     }
 }
 
@@ -158,7 +178,7 @@ impl ContentKey {
             .map_err(|_| SealError::Broken)?;
         let opened = single_shot_open::<HpkeAead, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
-            &secret.0,
+            secret.private.as_ref().ok_or(SealError::Locked)?,
             &encapsulated,
             context,
             wrapped.ciphertext.as_slice(),
@@ -318,6 +338,15 @@ mod tests {
         assert_eq!(sealed.open(other.device, &other_secret, b"capture"), Err(SealError::NotForUs));
         assert_eq!(sealed.open(hub.device, &other_secret, b"capture"), Err(SealError::Broken));
         assert_eq!(sealed.open(hub.device, &hub_secret, b"another"), Err(SealError::Broken));
+    }
+
+    #[test]
+    fn what_was_forgotten_opens_nothing() {
+        let (hub, mut secret) = reader(1);
+        let sealed = Sealed::new(b"MARKER", &[hub], b"capture", [7; 32]).unwrap();
+        secret.forget();
+        assert_eq!(sealed.open(hub.device, &secret, b"capture"), Err(SealError::Locked));
+        assert_eq!((secret.public(), secret.is_forgotten()), (hub.sealing_key, true));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crdt::statement::{Capture, Priority, Statement, capture_id};
 use crdt::store::Store;
 use crdt::store::redb::RedbStore;
 use crdt::sync::{LinkClass, Traffic};
+use crdt::vault::VaultKey;
 use gateway::driver::{Driver, now_ms};
 use gateway::quic::{self, Event};
 use tokio::sync::mpsc;
@@ -224,7 +225,7 @@ fn fill(site: &Site, folder: &Path, count: usize) -> Vec<Vec<u8>> {
     let reader = Reader { device: identity.device(), sealing_key: identity.sealing.public() };
     // Key wraps of the right size, the same for all: sealing isn't what is measured here.
     let keys = ContentKey::new([1; 32]).wrap(&[reader, reader], b"", [2; 32]).unwrap();
-    let store = RedbStore::open(folder, Box::new(|_| {})).unwrap();
+    let store = RedbStore::open(folder, &VaultKey::new([7; 32]), Box::new(|_| {})).unwrap();
     let mut replica = Replica::open(store, identity, site.membership.clone()).unwrap();
     let (log, now_ms) = (replica.own_author().log(), now_ms());
     for number in 0..count as u128 {
@@ -263,6 +264,6 @@ impl Site {
     }
 
     fn start(&self, folder: &Path, seed: u8) -> Driver {
-        Driver::start(folder, self.identity(seed), self.membership.clone()).unwrap()
+        Driver::start(folder, &VaultKey::new([7; 32]), self.identity(seed), self.membership.clone()).unwrap()
     }
 }

@@ -15,6 +15,7 @@ use crdt::replica::{Identity, Membership, Replica};
 use crdt::store::redb::RedbStore;
 use crdt::store::{Store, StoreError, Ticket};
 use crdt::sync::{CloseReason, Event, Input, LinkClass, LinkId, Output};
+use crdt::vault::VaultKey;
 use thiserror::Error;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -85,12 +86,18 @@ pub fn now_ms() -> u64 {
 }
 
 impl Driver {
-    /// Opens the store in `dir` and starts an engine on it. The membership may be unfinished business of the caller: the
+    /// Opens the store in `dir`, which is encrypted under `key`, and starts an engine on it. The membership may be unfinished business of the caller: the
     /// certificate needn't be valid at this moment.
-    pub fn start(dir: &std::path::Path, identity: Identity, membership: Membership) -> Result<Self, DriverError> {
+    pub fn start(
+        dir: &std::path::Path,
+        key: &VaultKey,
+        identity: Identity,
+        membership: Membership,
+    ) -> Result<Self, DriverError> {
         let (durable_tx, durable) = watch::channel(Ticket::default());
         let store = RedbStore::open(
             dir,
+            key,
             Box::new(move |ticket| {
                 durable_tx.send_replace(ticket);
             }),

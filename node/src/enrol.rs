@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::home::{Home, HomeError, MembershipFile, fill_random, make_private_dir, read_text, write_text};
+use crate::authority::Vault;
+use crate::home::{Home, HomeError, MembershipFile, fill_random};
+use crate::keystore::Opener;
 
 const REQUEST_PREFIX: &str = "greenline-request:";
 const ANSWER_PREFIX: &str = "greenline-answer:";
-const AUTHORITY_HEADER: &str = "greenline site authority key 1";
-const SITE_HEADER: &str = "greenline site 1";
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const CONTEXT: &[u8] = b"greenline enrolment answer";
@@ -117,42 +117,47 @@ struct SiteFile {
 /// The folder of a site's authority: keep it offline.
 pub struct SiteFolder {
     dir: PathBuf,
+    vault: Vault,
     authority: Authority,
     file: SiteFile,
 }
 
 impl SiteFolder {
-    /// Founds a site in a new folder.
+    /// Founds a site in a new folder, with a key that nothing protects: for exercises and tests.
     pub fn found(dir: &Path, name: &str, policy: Policy) -> Result<Self, EnrolError> {
+        Self::found_under(dir, name, policy, &Opener::Nothing)
+    }
+
+    /// Founds a site in a new folder, with its key under a passphrase or a key file.
+    pub fn found_under(dir: &Path, name: &str, policy: Policy, opener: &Opener) -> Result<Self, EnrolError> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(EnrolError::Name);
         }
-        if dir.join("authority.key").exists() {
+        if Vault::exists(dir) {
             return Err(EnrolError::Exists(dir.to_owned()));
         }
-        make_private_dir(dir)?;
-        let mut seed = [0; 32];
-        fill_random(&mut seed, dir)?;
-        write_text(&dir.join("authority.key"), AUTHORITY_HEADER, &seed)?;
-        let authority = authority(&seed);
+        let vault = Vault::make(dir, opener)?;
+        let authority = authority(vault.seed());
         let manifest = authority.manifest(name, 1, policy);
         manifest.verify()?;
-        let group_keys = vec![GroupKey::new(derive(&seed, "first group key"))];
-        let folder =
-            Self { dir: dir.to_owned(), authority, file: SiteFile { manifest, group_keys, roster: Vec::new() } };
+        let group_keys = vec![GroupKey::new(derive(vault.seed(), "first group key"))];
+        let file = SiteFile { manifest, group_keys, roster: Vec::new() };
+        let folder = Self { dir: dir.to_owned(), vault, authority, file };
         folder.save()?;
         Ok(folder)
     }
 
-    /// Opens a site's folder.
+    /// Opens a site's folder whose key nothing protects.
     pub fn open(dir: &Path) -> Result<Self, EnrolError> {
-        let damaged = |name: &str, why: String| HomeError::Damaged { path: dir.join(name), why };
-        let seed: Seed = read_text(&dir.join("authority.key"), AUTHORITY_HEADER)?
-            .try_into()
-            .map_err(|_| damaged("authority.key", "it isn't 32 bytes long".into()))?;
-        let bytes = read_text(&dir.join("site"), SITE_HEADER)?;
-        let file: SiteFile = decode(&bytes, 16 * TEXT_BYTES_MAX).map_err(|error| damaged("site", error.to_string()))?;
-        Ok(Self { dir: dir.to_owned(), authority: authority(&seed), file })
+        Ok(Self::unlock(dir, &Opener::Nothing)?)
+    }
+
+    /// Opens a site's folder.
+    pub fn unlock(dir: &Path, opener: &Opener) -> Result<Self, HomeError> {
+        let vault = Vault::unlock(dir, opener)?;
+        let file = decode(&vault.read_site()?, 16 * TEXT_BYTES_MAX);
+        let file = file.map_err(|error| HomeError::Damaged { path: dir.join("site"), why: error.to_string() })?;
+        Ok(Self { dir: dir.to_owned(), authority: authority(vault.seed()), vault, file })
     }
 
     /// The site's manifest.
@@ -218,7 +223,7 @@ impl SiteFolder {
     }
 
     fn save(&self) -> Result<(), HomeError> {
-        write_text(&self.dir.join("site"), SITE_HEADER, &encode(&self.file))
+        self.vault.write_site(&encode(&self.file))
     }
 
     /// The certificate last given to a device.
@@ -336,7 +341,7 @@ mod tests {
         assert!(matches!(Home::create(home.dir()), Err(HomeError::Damaged { .. })));
         assert!(matches!(Home::open(home.dir()).unwrap().key(), Err(HomeError::Damaged { .. })));
         std::fs::write(&path, [0xff, 0xfe]).unwrap();
-        assert!(matches!(home.key(), Err(HomeError::Damaged { .. })));
+        assert!(matches!(Home::open(home.dir()).unwrap().key(), Err(HomeError::Damaged { .. })));
     }
 
     #[cfg(unix)]

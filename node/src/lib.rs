@@ -3,7 +3,7 @@
 //! ```text
 //!   mesh (libp2p) ──► lan ──┐                       ┌── api ──► status page, command, other programs
 //!                           ├──► driver (engine) ◄──┤
-//!   hub (QUIC) ──► way_out ─┘                       └── home, enrol: keys, memberships
+//!   hub (QUIC) ──► way_out ─┘                       └── home, keystore, enrol: keys, memberships
 //! ```
 //!
 //! What decides is pure: the sync engine in `crdt`, whom to dial in [`dial`], the way out in `gateway`. The rest here
@@ -14,15 +14,24 @@ pub mod dial;
 #[cfg(feature = "shell")]
 mod api;
 #[cfg(feature = "shell")]
+pub mod authority;
+#[cfg(feature = "shell")]
 mod book;
 #[cfg(feature = "shell")]
 pub mod enrol;
+#[cfg(feature = "shell")]
+mod files;
 #[cfg(feature = "shell")]
 pub mod home;
 #[cfg(feature = "shell")]
 pub mod hub_api;
 #[cfg(feature = "shell")]
+pub mod keystore;
+#[cfg(feature = "shell")]
 mod lan;
+pub mod lock;
+#[cfg(feature = "shell")]
+pub mod locker;
 #[cfg(feature = "shell")]
 mod metrics;
 #[cfg(feature = "shell")]

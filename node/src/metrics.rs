@@ -12,17 +12,18 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::api::{App, Problem};
+use crate::locker::Told;
 
 /// The content type of the OpenMetrics text format.
 pub(crate) const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
-    let gateway = app.shared.is_gateway();
-    let text = app.driver.call(move |engine, _| describe(engine, gateway)).await?;
+    let (gateway, lock) = (app.shared.is_gateway(), app.locker.told());
+    let text = app.driver.call(move |engine, _| describe(engine, gateway, lock)).await?;
     Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text))
 }
 
-fn describe(engine: &Engine, gateway: bool) -> String {
+fn describe(engine: &Engine, gateway: bool, lock: Told) -> String {
     let mut registry = Registry::with_prefix("greenline");
     let mut gauge = |name: &str, help: &str, value: u64| {
         let gauge = Gauge::<i64>::default();
@@ -39,6 +40,7 @@ fn describe(engine: &Engine, gateway: bool) -> String {
     gauge("peers_lan", "Members connected at the site", connected(LinkClass::Lan));
     gauge("peers_uplink", "Hubs or gateways connected", connected(LinkClass::Uplink));
     gauge("gateway", "1 while this device has a working uplink", u64::from(gateway));
+    gauge("locked", "1 while this device is locked", u64::from(lock.locked));
     gauge("logs", "Logs known", replica.logs().count() as u64);
     gauge("logs_frozen", "Logs cut because their author wrote two histories", replica.frozen().count() as u64);
     gauge("revoked", "Devices that are revoked", replica.revoked().len() as u64);
@@ -58,6 +60,7 @@ fn describe(engine: &Engine, gateway: bool) -> String {
     counter("blobs_received_bytes", "Bytes of frames of images received", traffic.blobs_received_bytes);
     counter("duplicates", "Entries received that were here already", traffic.duplicates);
     counter("malformed", "Frames that couldn't be read", traffic.malformed);
+    counter("unlock_wrong", "Wrong tries to unlock this device", lock.wrong_tries);
     counter("refused", "Things that members sent and that didn't hold", engine.refused().map(|(_, n)| n).sum());
     let mut text = String::new();
     // Writing to a string can't fail.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crdt::replica::{Identity, Membership};
+use crdt::vault::VaultKey;
 use gateway::driver::{Driver, DriverError, now_ms};
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use crate::api::{self, App, Server};
 use crate::book::Book;
 use crate::lan::Lan;
+use crate::locker::{Locker, Locking};
 use crate::shared::Shared;
 use crate::way_out;
 
@@ -31,6 +33,8 @@ pub struct DeviceConfig {
     pub membership: Membership,
     /// Where entries and blobs are kept.
     pub store_dir: PathBuf,
+    /// What they are encrypted under there.
+    pub store_key: VaultKey,
     /// Where other devices reach it, over UDP.
     pub listen: Vec<SocketAddr>,
     /// Devices to dial.
@@ -45,6 +49,8 @@ pub struct DeviceConfig {
     pub api: SocketAddr,
     /// What local programs show to use the API.
     pub token: String,
+    /// How it locks; `None` if nothing protects its keys, so that nothing could unlock it.
+    pub locking: Option<Locking>,
 }
 
 /// Why a device doesn't start.
@@ -94,7 +100,7 @@ impl Device {
         let shared = Arc::new(Shared::new(now_ms(), site_name, asking));
         let (own, seed) = (config.identity.device(), *config.identity.key.seed());
         warn_of_expiry(&config.identity, &shared);
-        let driver = Driver::start(&config.store_dir, config.identity, config.membership)?;
+        let driver = Driver::start(&config.store_dir, &config.store_key, config.identity, config.membership)?;
         let (mesh, events) =
             mesh::start(mesh::Config { listen: config.listen.clone(), mdns: config.mdns, ..mesh::Config::new(seed) })?;
         let book = config.book.then_some(Book);
@@ -104,7 +110,9 @@ impl Device {
             let task = way_out::start(seed, config.hubs, driver.clone(), shared.clone()).await;
             tasks.push(task.map_err(StartError::WayOut)?);
         }
-        let app = App::new(driver.clone(), shared.clone(), &config.token);
+        let locker = Locker::new(driver.clone(), config.locking);
+        tasks.push(tokio::spawn(locker.clone().run()));
+        let app = App::new(driver.clone(), shared.clone(), locker, &config.token);
         let server = Server::start(config.api, api::router(app)).await?;
         let device = Self { driver, mesh, shared, server, tasks };
         if !config.listen.is_empty() && timeout(LISTENING, device.listens()).await.is_err() {

@@ -157,6 +157,19 @@ impl Api {
         (verdict["readable"] == true).then(|| verdict.clone())
     }
 
+    /// Sends a form, as the page does.
+    ///
+    /// # Panics
+    /// If nobody answers.
+    #[must_use]
+    pub fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let request =
+            self.agent.post(format!("{}{path}", self.url)).header("authorization", format!("Bearer {}", self.token));
+        let mut response = request.send_form(fields.iter().copied()).expect("the process answers");
+        let text = response.body_mut().read_to_string().expect("the answer is text");
+        Answer { status: response.status().as_u16(), text }
+    }
+
     /// How the process is.
     ///
     /// # Panics

@@ -57,7 +57,8 @@ impl Check {
 }
 
 /// The prints that a database has of a person, by finger.
-pub(crate) fn on_file(person: &Person) -> [(u8, Vec<u8>); 2] {
+#[must_use]
+pub fn on_file(person: &Person) -> [(u8, Vec<u8>); 2] {
     FINGERS.map(|finger| (finger, print(person, finger, 0)))
 }
 

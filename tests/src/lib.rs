@@ -26,7 +26,7 @@ mod site;
 mod wait;
 
 pub use api::{Answer, Api};
-pub use check::{Check, picture};
+pub use check::{Check, on_file, picture};
 pub use command::{Ran, command, greenline, program};
 #[cfg(target_os = "linux")]
 pub use netns::{Machine, Switch};

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Replica;
 use super::write::{AppendError, Written};
 use crate::codec::{decode, encode};
-use crate::entry::{About, BODY_BYTES_MAX, Header};
+use crate::entry::{About, BODY_BYTES_MAX, Entry, Header};
 use crate::ids::DeviceId;
 use crate::seal::{GroupKey, Reader, Sealed, Seed, derive};
 use crate::site::Roles;
 use crate::statement::{GroupKeyGrant, Kind, Statement};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::time::Hlc;
 use crate::view::EntryRef;
 
@@ -100,7 +100,9 @@ impl<S: Store> Replica<S> {
     pub(crate) fn renew_group_key(&mut self, now_ms: u64) -> Result<bool, AppendError> {
         let supervisor = self.identity.certificate.roles.has(Roles::SUPERVISOR);
         let in_use = !self.revoked().is_empty() || !self.ring.grants.is_empty();
-        if !supervisor || !in_use || !self.may_make_keys(now_ms) || self.key_to_write(now_ms).is_some() {
+        // A locked device couldn't open a key that is there, nor its own.
+        let locked = self.identity.sealing.is_forgotten();
+        if locked || !supervisor || !in_use || !self.may_make_keys(now_ms) || self.key_to_write(now_ms).is_some() {
             return Ok(false);
         }
         self.group_key_new(now_ms)?;
@@ -127,6 +129,18 @@ impl<S: Store> Replica<S> {
         let held = Grant { by: header.author.device, time: header.time, name: *grant.name, sealed_to };
         self.ring.grants.insert(at, held);
         self.records.forget_all();
+    }
+
+    /// Tries all keys again.
+    pub(super) fn reopen_grants(&mut self) -> Result<(), StoreError> {
+        let places: Vec<EntryRef> = self.ring.grants.keys().copied().collect();
+        for at in places {
+            let Some(Entry { signed, body: Some(body) }) = self.entry(at)? else { continue };
+            if let Ok(Statement::GroupKey(grant)) = Statement::decode(Kind::GroupKey, &body) {
+                self.hold_grant(at, &signed.header, &grant);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn lose_grant(&mut self, at: EntryRef) {

@@ -6,7 +6,7 @@ use crate::blob::BlobRef;
 use crate::codec::decode;
 use crate::entry::{BODY_BYTES_MAX, Entry};
 use crate::ids::CaptureId;
-use crate::seal::{ContentKey, SealError};
+use crate::seal::{ContentKey, SealError, SealingSecret};
 use crate::statement::{Capture, Image, Inside, Kind, ReviewContent, Statement, VerdictContent};
 use crate::store::{Store, StoreError};
 use crate::view::Mark;
@@ -38,6 +38,24 @@ pub struct ReadReview {
 }
 
 impl<S: Store> Replica<S> {
+    /// Forgets the key that opens what is sealed to this device: what needs it is [`SealError::Locked`] until it is given
+    /// back. Everything else goes on.
+    pub fn forget_sealing(&mut self) {
+        self.identity.sealing.forget();
+        self.records.forget_all();
+    }
+
+    /// Gives it back. Says whether it was this device's.
+    pub fn give_back_sealing(&mut self, sealing: SealingSecret) -> Result<bool, StoreError> {
+        let ours = sealing.public() == self.identity.sealing.public() && !sealing.is_forgotten();
+        if ours {
+            self.identity.sealing = sealing;
+            // Keys that came meanwhile couldn't be opened.
+            self.reopen_grants()?;
+        }
+        Ok(ours)
+    }
+
     /// Opens a capture that is sealed to this device. `None` if it isn't known here.
     pub fn open_capture(&self, id: CaptureId) -> Result<Option<Result<Opened, SealError>>, StoreError> {
         let Some(capture) = self.capture_statement(id)? else { return Ok(None) };

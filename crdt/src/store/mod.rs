@@ -54,8 +54,9 @@ impl Table {
 /// Where [`Table::Meta`] says which format the store has. Written by the store itself, as a big-endian `u32`.
 pub const FORMAT_KEY: &[u8] = b"format";
 
-/// The format that this program reads and writes; another one is refused with [`StoreError::Version`].
-pub const FORMAT: u32 = 1;
+/// The format that this program writes. A store on disk of format 1, whose rows were in the clear, is encrypted when it is
+/// opened; any other is refused with [`StoreError::Version`].
+pub const FORMAT: u32 = 2;
 
 /// Where a blob ends at the latest, in bytes: four times the largest blob of the protocol. It only keeps an offset gone
 /// wrong from filling memory or disk.
@@ -107,6 +108,12 @@ pub enum StoreError {
         /// What this program writes.
         expected: u32,
     },
+    /// The key doesn't fit.
+    #[error(
+        "the store's key doesn't open with the keys of this device: it is another device's, or its file data.key is damaged; \
+         restore the folder from a backup, or move it away, and the other devices will fill a new one"
+    )]
+    Key,
     /// Another process has it open.
     #[error("the store is in use by another process; stop that one first")]
     InUse,
@@ -185,6 +192,18 @@ pub trait Store {
     /// Removes a blob, complete or not; gone for reads at once, and for good when `durable` reaches the ticket. Works on a
     /// full disk too, since it makes room.
     fn blob_remove(&mut self, blob: BlobId) -> Result<Ticket, StoreError>;
+
+    /// Destroys what rows held before they were changed or removed. When `durable` reaches the ticket, all rows as of this
+    /// call, and no others, lie in a new file under a new key, and the old key is destroyed: what the disk still holds of old
+    /// rows is ciphertext that nobody opens any more. Reads and writes go on meanwhile; what is applied meanwhile is durable
+    /// only afterwards. It takes room for the rows once more and about as long as writing them anew, so it is for now and
+    /// then, not for every removal.
+    ///
+    /// Where it can't be done, for lack of room, say, everything stays as it was, and [`Store::unscrubbed`] says why.
+    fn scrub(&mut self) -> Result<Ticket, StoreError>;
+
+    /// Why the last scrub that is done with couldn't be done; `None` if it could, or if there was none.
+    fn unscrubbed(&self) -> Option<StoreError>;
 }
 
 /// What is returned for a blob of which nothing was written.

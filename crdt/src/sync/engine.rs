@@ -18,6 +18,7 @@ use crate::ids::{CaptureId, DeviceId, LogId};
 use crate::knowledge::{Fact, Knowledge};
 use crate::record::Record;
 use crate::replica::{AppendError, Page, Query, Replica, Written, keys};
+use crate::seal::SealingSecret;
 use crate::site::Certificate;
 use crate::stage::{Stages, stages};
 use crate::store::{Batch, Store, StoreError, Table, Ticket};
@@ -110,6 +111,20 @@ impl<S: Store> Engine<S> {
         let result = write(&mut self.replica);
         self.settle_news(now_ms, None);
         result
+    }
+
+    /// Forgets the key that opens what is sealed to this device, as a locked device does.
+    pub fn forget_sealing(&mut self) {
+        self.replica.forget_sealing();
+    }
+
+    /// Gives it back. Says whether it was this device's.
+    pub fn give_back_sealing(&mut self, sealing: SealingSecret) -> bool {
+        let given = self.replica.give_back_sealing(sealing);
+        given.unwrap_or_else(|error| {
+            self.store_failed(error);
+            false
+        })
     }
 
     /// Begins the own log if it hasn't begun, so that peers learn this device's certificate.

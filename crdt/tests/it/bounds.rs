@@ -18,6 +18,7 @@ use crdt::store::redb::RedbStore;
 use crdt::store::{BLOB_END_MAX, Store};
 use crdt::sync::Engine;
 use crdt::sync::frame::{FRAME_BYTES_MAX, FRONTIER_ITEMS_MAX, Frame};
+use crdt::vault::VaultKey;
 use crdt::view::EntryRef;
 
 use crate::hostile::peer::Peer;
@@ -332,7 +333,7 @@ fn a_blob_reaches_as_far_as_allowed_and_not_one_byte_further() {
         assert!(store.blob_write(blob, u64::MAX, &[1]).is_err());
     }
     check(memory());
-    check(RedbStore::open(dir.path(), Box::new(|_| {})).unwrap());
+    check(RedbStore::open(dir.path(), &VaultKey::new([7; 32]), Box::new(|_| {})).unwrap());
 }
 
 #[test]

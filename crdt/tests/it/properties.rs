@@ -17,6 +17,7 @@ use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::redb::RedbStore;
 use crdt::store::{Direction, Store, Table};
 use crdt::sync::Engine;
+use crdt::vault::VaultKey;
 use crdt::view::CaptureView;
 
 use crate::site::{Dice, Pen, Site, draft, entries_of};
@@ -331,7 +332,9 @@ fn nor_does_the_store_on_disk() {
         let mut straight = site.open(observer(&site), MemoryStore::new(DiskModel::AtOnce));
         straight.ingest(0, entries.clone()).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let open = || site.open(observer(&site), RedbStore::open(dir.path(), Box::new(|_| {})).unwrap());
+        let open = || {
+            site.open(observer(&site), RedbStore::open(dir.path(), &VaultKey::new([7; 32]), Box::new(|_| {})).unwrap())
+        };
         let restart = |replica: Replica<RedbStore>| {
             drop(replica);
             open()

@@ -1,9 +1,13 @@
-//! The gallery: a folder with one file per person.
+//! The gallery: a folder with one file per person, encrypted. Neither its name nor its content tells who it is.
 //!
 //! ```text
-//! <folder>/<reference>.person      version (1) | check value (8, little-endian) | postcard of the person
-//! <folder>/<reference>.person.<process id>.tmp     while it is being written
+//! <folder>/<name>.person      version (2) | sealed: postcard of the person
+//! <folder>/<name>.person.<process id>.tmp     while it is being written
+//! <folder>/<reference>.person      version (1) | check value (8, little-endian) | postcard: as older programs wrote it;
+//!                                  encrypted when the gallery is opened
 //! ```
+//!
+//! `name` is what the [`Cover`] makes of the reference, in hexadecimal.
 //!
 //! A file is written beside its place, synced, and renamed, so a reader sees the old one or the new one. Any process may change
 //! the folder at any time: a hub compares [`Gallery::stamp`] with the one it loaded, and loads again.
@@ -14,6 +18,7 @@ use std::{
     io::{self, Read, Write},
     path::{Path, PathBuf},
     process,
+    sync::Arc,
     time::SystemTime,
 };
 
@@ -27,28 +32,46 @@ use crate::{
 pub const PEOPLE_MAX: usize = 10_000;
 
 /// The largest file: all prints full, and a head.
-pub const PERSON_BYTES_MAX: usize = PRINTS_MAX * (TEMPLATE_BYTES_MAX + 8) + 128;
+pub const PERSON_BYTES_MAX: usize = PRINTS_MAX * (TEMPLATE_BYTES_MAX + 8) + 256;
 
-const VERSION: u8 = 1;
+/// In the clear, as older programs wrote it.
+const VERSION_OPEN: u8 = 1;
+const VERSION: u8 = 2;
 const CHECK_BYTES: usize = 8;
 const SUFFIX: &str = ".person";
 const TEMPORARY: &str = ".tmp";
 
+/// What hides people on disk: the owner of the gallery has the key.
+pub trait Cover: Send + Sync {
+    /// A name for a reference: always the same, and telling nothing.
+    fn name(&self, reference: &str) -> [u8; 16];
+
+    /// Encrypts what belongs under a name. An error in words if the system gives no randomness.
+    fn seal(&self, name: &[u8; 16], plain: &[u8]) -> Result<Vec<u8>, String>;
+
+    /// Decrypts it; `None` if it was changed, or belongs under another name or to another key.
+    fn open(&self, name: &[u8; 16], sealed: &[u8]) -> Option<Vec<u8>>;
+}
+
 /// A gallery's folder.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Gallery {
     folder: PathBuf,
+    cover: Arc<dyn Cover>,
 }
 
 /// What the folder looked like: equal stamps, equal content. Files are replaced, never written in place, so name, size, time and
 /// (where there is one) file number tell.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Stamp(BTreeMap<String, (u64, Option<SystemTime>, u64)>);
+pub struct Stamp(BTreeMap<String, Look>);
+
+/// A file from outside: size, time, number.
+type Look = (u64, Option<SystemTime>, u64);
 
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Contents {
-    /// Everybody whose file is whole, by reference.
+    /// Everybody whose file is whole, in the order of their references.
     pub people: Vec<Person>,
     /// The files that aren't.
     pub damaged: Vec<Damaged>,
@@ -81,7 +104,7 @@ pub enum Fault {
     /// Its content changed since it was written.
     #[error("it is damaged")]
     Damaged,
-    /// It holds somebody else, or its name isn't a reference.
+    /// It holds somebody else, or its name is none of ours.
     #[error("its name is not that of the person in it")]
     Misnamed,
 }
@@ -107,11 +130,14 @@ pub enum GalleryError {
 }
 
 impl Gallery {
-    /// The gallery in this folder, which is made if it isn't there.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<Gallery, GalleryError> {
+    /// The gallery in this folder, which is made if it isn't there. What an older program wrote there in the clear is
+    /// encrypted, and the clear bytes are overwritten as well as the disk allows.
+    pub fn open(folder: impl Into<PathBuf>, cover: Arc<dyn Cover>) -> Result<Gallery, GalleryError> {
         let folder = folder.into();
         fs::create_dir_all(&folder)?;
-        Ok(Gallery { folder })
+        let gallery = Gallery { folder, cover };
+        gallery.cover_what_is_open()?;
+        Ok(gallery)
     }
 
     /// Adds a person, durably, in the place of whoever had this reference; says whether somebody had. Poor prints are kept but
@@ -126,29 +152,30 @@ impl Gallery {
         }
         let place = self.file_of(&reference);
         let replaced = place.try_exists()?;
-        if !replaced && self.list()?.len() >= PEOPLE_MAX {
+        if !replaced && self.stamp()?.0.len() >= PEOPLE_MAX {
             return Err(GalleryError::Full);
         }
-        self.write(&place, &encode(&Person { reference, prints }))?;
+        self.write(&place, &self.encode(&Person { reference, prints })?)?;
         Ok(replaced)
-    }
-
-    /// Who is on file, in order; damaged files count by their names.
-    pub fn list(&self) -> Result<Vec<Reference>, GalleryError> {
-        Ok(self.stamp()?.0.keys().filter_map(|name| reference_in(name)).collect())
     }
 
     /// Removes a person, durably, with whatever an interrupted [`Gallery::add`] left; says whether there was one.
     pub fn remove(&self, reference: &str) -> Result<bool, GalleryError> {
         let reference = Reference::new(reference)?;
         let place = self.file_of(&reference);
-        let leftover = format!("{reference}{SUFFIX}.");
+        let leftover = format!("{}.", self.name_of(&reference));
         for entry in self.entries()? {
             if entry.file_name().to_str().is_some_and(|name| name.starts_with(&leftover)) {
-                remove_if_there(&entry.path())?;
+                shred_if_there(&entry.path())?;
             }
         }
-        let removed = remove_if_there(&place)?;
+        // Out of the way first: who reads meanwhile sees a whole person or none.
+        let away = self.beside(&place);
+        let removed = match fs::rename(&place, &away) {
+            Ok(()) => shred_if_there(&away)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+            Err(error) => return Err(error.into()),
+        };
         sync_folder(&self.folder)?;
         Ok(removed)
     }
@@ -157,12 +184,13 @@ impl Gallery {
     pub fn load_all(&self) -> Result<Contents, GalleryError> {
         let mut contents = Contents { stamp: self.stamp()?, ..Contents::default() };
         for name in contents.stamp.0.keys().take(PEOPLE_MAX) {
-            match read(&self.folder, name) {
+            match self.read_settled(name) {
                 Ok(Some(person)) => contents.people.push(person),
                 Ok(None) => {}
                 Err(fault) => contents.damaged.push(Damaged { file: name.clone(), fault }),
             }
         }
+        contents.people.sort_by(|a, b| a.reference.cmp(&b.reference));
         Ok(contents)
     }
 
@@ -175,7 +203,7 @@ impl Gallery {
                 continue;
             };
             let Ok(metadata) = entry.metadata() else { continue };
-            files.insert(name, (metadata.len(), metadata.modified().ok(), file_number(&metadata)));
+            files.insert(name, look(&metadata));
         }
         Ok(Stamp(files))
     }
@@ -185,18 +213,81 @@ impl Gallery {
     }
 
     fn file_of(&self, reference: &Reference) -> PathBuf {
-        self.folder.join(format!("{reference}{SUFFIX}"))
+        self.folder.join(self.name_of(reference))
+    }
+
+    fn name_of(&self, reference: &Reference) -> String {
+        let name: String = self.cover.name(reference.as_str()).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{name}{SUFFIX}")
+    }
+
+    fn cover_what_is_open(&self) -> Result<(), GalleryError> {
+        for name in self.stamp()?.0.keys() {
+            let path = self.folder.join(name);
+            // What is damaged is reported when everybody is read.
+            let Ok(Some(bytes)) = read_file(&path) else { continue };
+            let Ok(person) = decode_open(&bytes) else { continue };
+            if name.strip_suffix(SUFFIX) == Some(person.reference.as_str()) {
+                self.write(&self.file_of(&person.reference), &self.encode(&person)?)?;
+                shred_if_there(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One person's file; `None` if it is gone. A file that is removed while it is read is overwritten under the reader.
+    fn read_settled(&self, file: &str) -> Result<Option<Person>, Fault> {
+        loop {
+            let before = self.look(file);
+            let read = self.read(file);
+            if read.is_ok() || before == self.look(file) {
+                return read;
+            }
+        }
+    }
+
+    /// What a file looks like from outside.
+    fn look(&self, file: &str) -> Option<Look> {
+        fs::symlink_metadata(self.folder.join(file)).ok().as_ref().map(look)
+    }
+
+    fn read(&self, file: &str) -> Result<Option<Person>, Fault> {
+        let name = name_in(file).ok_or(Fault::Misnamed)?;
+        let Some(bytes) = read_file(&self.folder.join(file))? else { return Ok(None) };
+        let (version, sealed) = bytes.split_first().ok_or(Fault::Damaged)?;
+        if *version != VERSION {
+            return Err(Fault::Version);
+        }
+        let body = self.cover.open(&name, sealed).ok_or(Fault::Damaged)?;
+        let person = decode_body(&body)?;
+        if self.cover.name(person.reference.as_str()) == name { Ok(Some(person)) } else { Err(Fault::Misnamed) }
+    }
+
+    fn encode(&self, person: &Person) -> Result<Vec<u8>, GalleryError> {
+        let body = postcard::to_stdvec(person).expect("plain data encodes into memory");
+        let sealed = self.cover.seal(&self.cover.name(person.reference.as_str()), &body).map_err(io::Error::other)?;
+        Ok([&[VERSION], sealed.as_slice()].concat())
+    }
+
+    /// Where a file is on its way in or out.
+    fn beside(&self, place: &Path) -> PathBuf {
+        let mut beside = place.as_os_str().to_owned();
+        beside.push(format!(".{}{TEMPORARY}", process::id()));
+        beside.into()
     }
 
     fn write(&self, place: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut beside = place.as_os_str().to_owned();
-        beside.push(format!(".{}{TEMPORARY}", process::id()));
+        let beside = self.beside(place);
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, place)?;
         sync_folder(&self.folder)
     }
+}
+
+fn look(metadata: &fs::Metadata) -> Look {
+    (metadata.len(), metadata.modified().ok(), file_number(metadata))
 }
 
 #[cfg(unix)]
@@ -221,7 +312,13 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn remove_if_there(path: &Path) -> io::Result<bool> {
+/// Removes a file after overwriting its bytes where they lie: as well as the disk allows.
+fn shred_if_there(path: &Path) -> io::Result<bool> {
+    let _ = File::options().write(true).open(path).and_then(|mut file| {
+        let len = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX).min(PERSON_BYTES_MAX);
+        file.write_all(&vec![0; len])?;
+        file.sync_all()
+    });
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -229,48 +326,47 @@ fn remove_if_there(path: &Path) -> io::Result<bool> {
     }
 }
 
-fn reference_in(name: &str) -> Option<Reference> {
-    Reference::new(name.strip_suffix(SUFFIX)?).ok()
+/// The name that a file's name spells.
+fn name_in(file: &str) -> Option<[u8; 16]> {
+    let digits = file.strip_suffix(SUFFIX)?;
+    if digits.len() != 32 || digits.bytes().any(|digit| !matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
+        return None;
+    }
+    Some(u128::from_str_radix(digits, 16).ok()?.to_be_bytes())
 }
 
-/// One person's file; `None` if it is gone.
-fn read(folder: &Path, name: &str) -> Result<Option<Person>, Fault> {
-    let reference = reference_in(name).ok_or(Fault::Misnamed)?;
-    let path = folder.join(name);
-    match fs::symlink_metadata(&path) {
+/// A file's bytes; `None` if it is gone.
+fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
+    match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.is_file() => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         // A link may lead anywhere, and a pipe may never end.
         _ => return Err(Fault::Unreadable),
     }
-    let file = match File::open(&path) {
+    let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(_) => return Err(Fault::Unreadable),
     };
     let mut bytes = Vec::new();
     file.take(PERSON_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(|_| Fault::Unreadable)?;
-    let person = decode(&bytes)?;
-    if person.reference == reference { Ok(Some(person)) } else { Err(Fault::Misnamed) }
+    if bytes.len() > PERSON_BYTES_MAX { Err(Fault::TooLong) } else { Ok(Some(bytes)) }
 }
 
-fn encode(person: &Person) -> Vec<u8> {
-    let body = postcard::to_stdvec(person).expect("plain data encodes into memory");
-    [&[VERSION], check_value(&body).to_le_bytes().as_slice(), &body].concat()
-}
-
-fn decode(bytes: &[u8]) -> Result<Person, Fault> {
-    if bytes.len() > PERSON_BYTES_MAX {
-        return Err(Fault::TooLong);
-    }
+/// A file as older programs wrote it.
+fn decode_open(bytes: &[u8]) -> Result<Person, Fault> {
     let (version, rest) = bytes.split_first().ok_or(Fault::Damaged)?;
-    if *version != VERSION {
+    if *version != VERSION_OPEN {
         return Err(Fault::Version);
     }
     let (check, body) = rest.split_first_chunk::<CHECK_BYTES>().ok_or(Fault::Damaged)?;
     if u64::from_le_bytes(*check) != check_value(body) {
         return Err(Fault::Damaged);
     }
+    decode_body(body)
+}
+
+fn decode_body(body: &[u8]) -> Result<Person, Fault> {
     let person: Person = postcard::from_bytes(body).map_err(|_| Fault::Damaged)?;
     if person.prints.len() > PRINTS_MAX { Err(Fault::TooLong) } else { Ok(person) }
 }

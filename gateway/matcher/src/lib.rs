@@ -19,12 +19,12 @@
 //! A decision has three values. A print too poor to search makes it inconclusive, never "no match".
 //!
 //! ```no_run
-//! use matcher::{Decision, Gallery, Pool, Position};
+//! use matcher::{Cover, Decision, Gallery, Pool, Position};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn search(cover: std::sync::Arc<dyn Cover>) -> Result<(), Box<dyn std::error::Error>> {
 //! // `greenline matcher-worker` calls `matcher::serve(stdin, stdout)`.
 //! let pool = Pool::start(vec!["greenline".into(), "matcher-worker".into()], 2)?;
-//! let gallery = Gallery::open("gallery")?;
+//! let gallery = Gallery::open("gallery", cover)?;
 //! let contents = gallery.load_all()?;
 //! pool.load(&contents.people)?;
 //!
@@ -57,7 +57,7 @@ pub mod template;
 pub mod worker;
 
 pub use ffi::Matcher;
-pub use gallery::{Contents, Gallery, GalleryError};
+pub use gallery::{Contents, Cover, Gallery, GalleryError};
 pub use image::{ImageError, Print};
 pub use person::{FingerPrint, Person, Reference};
 pub use pool::{ExtractError, Extracted, Limits, LoadError, Pool, SearchError};

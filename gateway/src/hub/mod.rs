@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use crdt::ids::DeviceId;
 use crdt::replica::{Identity, Membership};
+use crdt::vault::VaultKey;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
@@ -30,6 +31,8 @@ use router::{Remotes, Router};
 pub struct SiteConfig {
     /// Where its entries and blobs are kept.
     pub store_dir: PathBuf,
+    /// What they are encrypted under there.
+    pub store_key: VaultKey,
     /// Who the hub is there.
     pub identity: Identity,
     /// What it was enrolled with.
@@ -157,7 +160,7 @@ impl Hub {
 
 fn open(site: SiteConfig) -> Result<Site, HubError> {
     let name = site.membership.manifest.name.clone();
-    let driver = Driver::start(&site.store_dir, site.identity, site.membership);
+    let driver = Driver::start(&site.store_dir, &site.store_key, site.identity, site.membership);
     match driver {
         Ok(driver) => Ok(Site { name, driver, counts: Arc::default() }),
         Err(error) => Err(HubError::Driver { site: name, error }),

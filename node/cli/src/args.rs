@@ -57,10 +57,16 @@ pub(crate) enum Command {
     SetAside(cmd::set_aside::SetAsideArgs),
     /// Let a capture count that was set aside because its device was revoked
     Readmit(cmd::set_aside::ReadmitArgs),
+    /// Lock the running device; it goes on carrying and syncing
+    Lock(cmd::lock::LockArgs),
+    /// Unlock the running device
+    Unlock(cmd::lock::UnlockArgs),
     /// Show how a running device is
     Status(cmd::status::StatusArgs),
     /// Run a hub and keep its gallery
     Hub(cmd::hub::HubArgs),
+    /// Protect keys with a passphrase or a key file, and see what protects them
+    Keystore(cmd::keystore::KeystoreArgs),
     /// Make synthetic people: prints and faces that belong to nobody
     Synth(cmd::synth::SynthArgs),
     /// Watch two cut-off groups, a mule and a late gateway get their captures screened

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use node::home::{Home, HomeError};
+use node::home::Home;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Response;
@@ -88,7 +88,7 @@ impl Client {
                 return Ok(());
             }
         }
-        Err(Failure::new("the device has stopped"))
+        Err(Failure::new("the device has stopped, or was locked"))
     }
 
     fn at(&self, path: &str) -> String {
@@ -148,12 +148,5 @@ pub(crate) fn resolve_capture(client: &Client, beginning: &str) -> Result<String
         _ => {
             Err(Failure::new(format!("{} captures begin with `{beginning}`", found.len())).hint("give more of the id"))
         }
-    }
-}
-
-impl HomeArg {
-    /// Opens the folder.
-    pub(crate) fn open(&self) -> Result<Home, HomeError> {
-        Home::open(&self.home)
     }
 }

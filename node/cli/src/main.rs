@@ -10,6 +10,7 @@ mod moment;
 mod output;
 mod parallel;
 mod shutdown;
+mod unlock;
 
 use std::process::ExitCode;
 
@@ -44,8 +45,11 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Revoke(it) => cmd::revoke::run(&it),
         Command::SetAside(it) => cmd::set_aside::run(&it),
         Command::Readmit(it) => cmd::set_aside::readmit(&it),
+        Command::Lock(it) => cmd::lock::lock(&it),
+        Command::Unlock(it) => cmd::lock::unlock(&it),
         Command::Status(it) => cmd::status::run(&it),
         Command::Hub(it) => cmd::hub::run(it),
+        Command::Keystore(it) => cmd::keystore::run(it),
         Command::Synth(it) => cmd::synth::run(it),
         Command::Demo(it) => demo::run(&it),
         Command::Completions(it) => cmd::completions::run(&it),

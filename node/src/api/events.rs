@@ -17,7 +17,12 @@ pub(super) async fn stream(State(app): State<App>) -> Sse<impl Stream<Item = Res
     let events = app.driver.events();
     let stream = unfold((app, events), |(app, mut events)| async move {
         loop {
-            let event = match events.recv().await {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                // Whoever unlocks it asks again.
+                () = app.locker.until_locked() => return None,
+            };
+            let event = match event {
                 Ok(event) => describe(&app, event).await,
                 // A reader that fell behind must look at the whole state again.
                 Err(RecvError::Lagged(missed)) => Some(("resync", json!({"missed": missed}))),

@@ -4,6 +4,7 @@ mod auth;
 mod captures;
 mod edits;
 mod events;
+mod locked;
 mod members;
 mod page;
 mod peers;
@@ -24,6 +25,7 @@ use gateway::driver::Driver;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::locker::Locker;
 use crate::metrics;
 use crate::shared::Shared;
 pub(crate) use auth::{Token, only_loopback_names, only_the_owner};
@@ -37,12 +39,13 @@ const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub(crate) struct App {
     pub(crate) driver: Driver,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) locker: Arc<Locker>,
     token: Token,
 }
 
 impl App {
-    pub(crate) fn new(driver: Driver, shared: Arc<Shared>, token: &str) -> Self {
-        Self { driver, shared, token: Token::new(token) }
+    pub(crate) fn new(driver: Driver, shared: Arc<Shared>, locker: Arc<Locker>, token: &str) -> Self {
+        Self { driver, shared, locker, token: Token::new(token) }
     }
 }
 
@@ -102,8 +105,7 @@ impl Server {
 
 /// All routes of a device.
 pub(crate) fn router(app: App) -> Router {
-    let owned = Router::new()
-        .route("/api/status", get(status::status))
+    let officers = Router::new()
         .route("/api/peers", get(peers::list).post(peers::dial))
         .route("/api/captures", get(captures::list).post(record_captures::create))
         .route("/api/captures/{id}", get(captures::show))
@@ -119,7 +121,14 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/site/edits", post(edits::edit_site))
         .route("/api/site/record", get(edits::show_site))
         .route("/api/events", get(events::stream))
+        .layer(middleware::from_fn_with_state(app.clone(), locked::only_unlocked));
+    let owned = Router::new()
+        .route("/api/status", get(status::status))
+        .route("/api/lock", post(locked::lock))
+        .route("/api/unlock", post(locked::unlock))
+        .route("/unlock", post(locked::unlock_by_form))
         .route("/metrics", get(metrics::metrics))
+        .merge(officers)
         .layer(middleware::from_fn_with_state(app.token.clone(), only_the_owner));
     Router::new()
         .route("/", get(page::page))

@@ -1,7 +1,7 @@
 //! `/`: a plain page that says how this device is. Works without scripts and looks after itself.
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use crdt::replica::Query;
 use gateway::driver::now_ms;
@@ -29,6 +29,10 @@ pub(super) async fn page(
 ) -> Result<Response, Problem> {
     if !is_owner(&app.token, &headers) {
         return Ok(sign_in(query.as_deref() == Some("wrong")).into_response());
+    }
+    // The page looks again by itself, so it doesn't show that its officer is there.
+    if app.locker.told().locked {
+        return Ok((StatusCode::LOCKED, locked(query.as_deref())).into_response());
     }
     let shared = app.shared.clone();
     let (status, peers, lines) = app
@@ -75,6 +79,23 @@ fn sign_in(wrong: bool) -> Markup {
         }
     };
     frame("Greenline: sign in", false, &body)
+}
+
+fn locked(query: Option<&str>) -> Markup {
+    let body = html! {
+        main.narrow {
+            h1 { "Locked" }
+            p { "This device goes on carrying and syncing. To use it, unlock it here or with " code { "greenline unlock" } "." }
+            @if query == Some("wrong") { p.alert role="alert" { "That doesn't open this device's keys." } }
+            @if query == Some("wait") { p.alert role="alert" { "After a wrong try, the next one waits up to a minute." } }
+            form method="post" action="/unlock" {
+                label for="passphrase" { "Passphrase" }
+                input id="passphrase" name="passphrase" type="password" autocomplete="current-password" required autofocus;
+                button type="submit" { "Unlock" }
+            }
+        }
+    };
+    frame("Greenline: locked", false, &body)
 }
 
 fn overview(status: &Value, peers: &Value, lines: &[Value]) -> Markup {

@@ -35,7 +35,9 @@ pub(super) async fn health(State(app): State<App>) -> (StatusCode, Json<Value>) 
 
 pub(super) async fn status(State(app): State<App>) -> Result<Json<Value>, Problem> {
     let shared = app.shared.clone();
-    Ok(Json(app.driver.call(move |engine, now_ms| describe(engine, now_ms, &shared)).await?))
+    let mut status = app.driver.call(move |engine, now_ms| describe(engine, now_ms, &shared)).await?;
+    status["lock"] = json!(app.locker.told());
+    Ok(Json(status))
 }
 
 pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {

@@ -221,6 +221,14 @@ fn what_members_write_after_a_revocation_the_revoked_cannot_read() {
     for device in [a, b] {
         assert_eq!(post.world.record(device, about).notes.len(), 2);
     }
+    // Somebody whose device is locked meanwhile: it can't open the new key, and makes none of its own every few seconds.
+    let mut locked = replica_of(&post.world, b);
+    locked.forget_sealing();
+    locked.ingest(post.world.now_ms, entries_of(&post.world, officer)).unwrap();
+    let sealing = post.world.identity(b).sealing.clone();
+    assert_eq!(locked.record(about).unwrap().unwrap().unreadable, 1);
+    assert!(locked.give_back_sealing(sealing).unwrap());
+    assert_eq!(locked.record(about).unwrap().unwrap().notes.len(), 2);
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub(crate) fn fill(home: &Path, count: usize, images: u8, now_ms: u64) {
     let reader = Reader { device: identity.device(), sealing_key: identity.sealing.public() };
     // Key wraps of the right size, the same for all: nobody will open these.
     let keys = ContentKey::new([1; 32]).wrap(&[reader, reader], b"", [2; 32]).unwrap();
-    let store = RedbStore::open(&home.store_dir(site), Box::new(|_| {})).unwrap();
+    let store =
+        RedbStore::open(&home.store_dir(site).unwrap(), &home.store_key(site).unwrap(), Box::new(|_| {})).unwrap();
     let mut replica = Replica::open(store, identity, membership).unwrap();
     for number in 0..count as u128 {
         let nonce = number.to_be_bytes();

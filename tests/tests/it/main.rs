@@ -2,9 +2,12 @@
 //! only those in network namespaces need root, and are skipped aloud without it.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod at_rest;
+mod authority;
 mod cli;
 mod crash;
 mod journey;
+mod locked;
 #[cfg(target_os = "linux")]
 mod netns;
 mod partition;

@@ -25,7 +25,8 @@ const FOR_TESTS: [&str; 1] = ["synth"];
 
 /// The owners of each heavy package. In a package that has a pure half it is optional, so that the simulator builds
 /// without it.
-const OWNERS: [(&str, &[&str]); 25] = [
+const OWNERS: [(&str, &[&str]); 27] = [
+    ("argon2", &["node"]),
     ("automerge", &["crdt"]),
     ("chacha20poly1305", &["crdt"]),
     ("ed25519-zebra", &["crdt"]),
@@ -45,6 +46,7 @@ const OWNERS: [(&str, &[&str]); 25] = [
     ("clap", &["greenline"]),
     ("clap_complete", &["greenline"]),
     ("comfy-table", &["greenline"]),
+    ("rpassword", &["greenline"]),
     ("tracing-subscriber", &["greenline"]),
     ("futures", &["mesh", "node"]),
     ("tokio", &["gateway", "greenline", "mesh", "node"]),

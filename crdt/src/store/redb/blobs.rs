@@ -10,6 +10,9 @@ use crate::ids::BlobId;
 /// What the name of an incomplete blob ends in.
 const PART: &str = ".part";
 
+/// What the name of a removed file ends in, until it is overwritten.
+const GONE: &str = ".gone";
+
 /// Characters of a blob's id that name its shelf: 1,024 shelves, so that no folder grows long.
 const SHELF_CHARS: usize = 2;
 
@@ -78,6 +81,27 @@ impl Folder {
         let part = present(std::fs::remove_file(self.part(blob)))?;
         let complete = present(std::fs::remove_file(self.complete(blob)))?;
         Ok(part.or(complete).is_some())
+    }
+
+    /// Takes both files out of the way, under names that are to be overwritten; `number` must be a new one each time.
+    pub(super) fn put_away(&self, blob: BlobId, number: u64) -> io::Result<Vec<PathBuf>> {
+        let mut gone = Vec::new();
+        for path in [self.part(blob), self.complete(blob)] {
+            let away = path.with_file_name(format!("{blob}.{number}.{}{GONE}", gone.len()));
+            if present(std::fs::rename(&path, &away))?.is_some() {
+                gone.push(away);
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Files that were put away and not overwritten yet.
+    pub(super) fn put_away_before(&self) -> io::Result<Vec<PathBuf>> {
+        let mut gone = Vec::new();
+        for shelf in entries(&self.root)? {
+            gone.extend(entries(&shelf)?.into_iter().filter(|path| path.to_string_lossy().ends_with(GONE)));
+        }
+        Ok(gone)
     }
 
     /// All blobs and whether they are complete. Files that aren't named as blobs, or lie elsewhere, are somebody else's.
@@ -155,6 +179,18 @@ pub(super) fn read(mut file: File, offset: u64, len: usize) -> io::Result<Vec<u8
     file.seek(SeekFrom::Start(offset))?;
     file.take(len as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Overwrites a file's bytes where they lie, and syncs them.
+pub(super) fn overwrite(mut file: &File) -> io::Result<()> {
+    let zeros = [0; 64 * 1024];
+    let mut left = file.metadata()?.len();
+    while left > 0 {
+        let count = left.min(zeros.len() as u64);
+        file.write_all(&zeros[..count as usize])?;
+        left -= count;
+    }
+    file.sync_data()
 }
 
 /// Syncs a file, if it is there.

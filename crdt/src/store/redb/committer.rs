@@ -1,7 +1,8 @@
 //! The one thread that makes things durable.
 //!
 //! Per layer: the finished blobs first (fsync, rename, fsync of their folders), then the rows in one redb transaction,
-//! then the word to the owner. So whoever reads in a table that a blob is complete finds it complete.
+//! then the word to the owner. So whoever reads in a table that a blob is complete finds it complete. When there is nothing else to
+//! do, what was removed is overwritten, a file at a time.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -9,29 +10,30 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::redb::Database;
-
 use super::OnDurable;
 use super::blobs::{self, Folder};
-use super::disk::Fault;
+use super::files::{self, Files};
 use super::layer::Layer;
 use super::shared::{Shared, Work};
+use super::swap::{self, Opened};
 use super::tables::{self, Snapshot};
 use crate::ids::BlobId;
 use crate::store::{StoreError, Ticket};
+use crate::vault::VaultKey;
 
 /// What the thread works with.
 pub(super) struct Committer {
     pub(super) shared: Arc<Shared>,
-    pub(super) database: Arc<Database>,
+    pub(super) tables: Opened,
+    pub(super) files: Box<dyn Files>,
+    pub(super) key: VaultKey,
     pub(super) folder: Arc<Folder>,
-    pub(super) fault: Arc<Fault>,
     pub(super) on_durable: OnDurable,
 }
 
 impl Committer {
     /// Runs until the store is closed or writing fails.
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         let ended = catch_unwind(AssertUnwindSafe(|| self.work()));
         let ended = ended.unwrap_or_else(|_| Err(StoreError::Damaged("writing to it ended in a panic".to_owned())));
         if let Err(failure) = ended {
@@ -40,18 +42,23 @@ impl Committer {
         }
     }
 
-    fn work(&self) -> Result<(), StoreError> {
+    fn work(&mut self) -> Result<(), StoreError> {
         loop {
             match self.shared.next_work() {
                 Work::Commit(layer, ticket) => self.commit(&layer, ticket)?,
+                // Best effort: its name is gone already, and no disk promises more.
+                Work::Shred(path) => drop(files::shred(&path)),
                 Work::Stop => return Ok(()),
             }
         }
     }
 
-    fn commit(&self, layer: &Layer, ticket: Ticket) -> Result<(), StoreError> {
+    fn commit(&mut self, layer: &Layer, ticket: Ticket) -> Result<(), StoreError> {
         self.finish_blobs(layer).map_err(|error| tables::from_io(&error))?;
-        let snapshot = self.commit_rows(layer)?;
+        let mut snapshot = self.commit_rows(layer)?;
+        if layer.scrub {
+            snapshot = self.scrub()?.or(snapshot);
+        }
         self.shared.committed(ticket, snapshot);
         (self.on_durable)(ticket);
         Ok(())
@@ -61,9 +68,18 @@ impl Committer {
         if layer.written().next().is_none() {
             return Ok(None);
         }
-        tables::write(&self.database, layer)?;
-        self.fault.failure().map_or(Ok(()), Err)?;
-        Snapshot::new(&self.database).map(Some)
+        tables::write(&self.tables, layer)?;
+        self.tables.fault.failure().map_or(Ok(()), Err)?;
+        Snapshot::new(&self.tables).map(Some)
+    }
+
+    /// Moves all rows into a new file under a new key. Where that can't be done the old one stays, and the owner is told.
+    fn scrub(&mut self) -> Result<Option<Snapshot>, StoreError> {
+        let scrubbed = swap::scrub(&*self.files, &self.key, &Snapshot::new(&self.tables)?)?;
+        self.shared.scrubbed(scrubbed.as_ref().err().cloned());
+        let Ok(opened) = scrubbed else { return Ok(None) };
+        self.tables = opened;
+        Snapshot::new(&self.tables).map(Some)
     }
 
     fn finish_blobs(&self, layer: &Layer) -> io::Result<()> {

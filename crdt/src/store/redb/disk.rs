@@ -31,8 +31,8 @@ impl Fault {
 
 /// A backend that diverts to memory what can't be written. See the module.
 #[derive(Debug)]
-pub(super) struct Disk<B> {
-    inner: B,
+pub(super) struct Disk {
+    inner: Box<dyn StorageBackend>,
     fault: Arc<Fault>,
     diverted: Mutex<Diverted>,
 }
@@ -46,17 +46,17 @@ struct Diverted {
     inner_len: u64,
 }
 
-impl<B: StorageBackend> Disk<B> {
-    pub(super) fn new(inner: B, fault: Arc<Fault>) -> Self {
+impl Disk {
+    pub(super) fn new(inner: Box<dyn StorageBackend>, fault: Arc<Fault>) -> Self {
         Self { inner, fault, diverted: Mutex::default() }
     }
 
     /// Does `write`, unless the disk has failed or fails now. Says whether it was done.
-    fn attempt(&self, write: impl FnOnce(&B) -> io::Result<()>) -> io::Result<bool> {
+    fn attempt(&self, write: impl FnOnce(&dyn StorageBackend) -> io::Result<()>) -> io::Result<bool> {
         if self.fault.first.get().is_some() {
             return Ok(false);
         }
-        let Err(error) = write(&self.inner) else { return Ok(true) };
+        let Err(error) = write(&*self.inner) else { return Ok(true) };
         let len = self.inner.len()?;
         *self.diverted() = Diverted { pages: BTreeMap::new(), len, inner_len: len };
         // Only redb's one writer gets here, so the value was not set in between.
@@ -94,7 +94,7 @@ fn pieces(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, usize)> 
     })
 }
 
-impl<B: StorageBackend> StorageBackend for Disk<B> {
+impl StorageBackend for Disk {
     fn len(&self) -> io::Result<u64> {
         match self.fault.first.get() {
             Some(_) => Ok(self.diverted().len),
@@ -131,7 +131,7 @@ impl<B: StorageBackend> StorageBackend for Disk<B> {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.attempt(StorageBackend::sync_data).map(drop)
+        self.attempt(|inner| inner.sync_data()).map(drop)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -19,6 +19,8 @@ pub(super) struct Layer {
     pub(super) bytes: usize,
     /// Blobs to make durable and name as complete.
     pub(super) finished: Vec<(Ticket, BlobId)>,
+    /// Whether all rows are to be moved into a new file under a new key.
+    pub(super) scrub: bool,
     /// Folders from which a blob was removed, which is durable once the folder is.
     pub(super) shelves: BTreeSet<PathBuf>,
 }

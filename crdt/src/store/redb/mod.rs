@@ -1,9 +1,11 @@
 //! The store on disk: tables in one redb file, blobs as files beside it.
 //!
 //! ```text
-//! dir/store.redb               the tables
+//! dir/store.redb               the tables, encrypted row by row under the data key
+//! dir/data.key                 the data key, wrapped under the store's key, which the owner keeps
 //! dir/blobs/ab/abcd....part    a blob that isn't complete
 //! dir/blobs/ab/abcd...         a blob that is
+//! dir/blobs/ab/abcd....gone    a blob that was removed, until it is overwritten
 //! ```
 //!
 //! A batch goes into a layer in memory, where reads see it at once. One committer thread takes the whole layer and makes
@@ -13,42 +15,41 @@
 //! **When writing fails** (a full disk, say), the store goes on answering reads as if nothing had happened, also what was
 //! applied and will never be durable; [`Store::durable`] stands still, [`Store::failure`] says why, and every further
 //! `apply` returns it. On disk is what the last durable ticket left. Starting again is the way back.
+//!
+//! **At rest**, values are ciphertext, and so are keys that name devices or logs; `rows.rs` says which. Values are sealed when
+//! the committer writes them, and opened when they are read from the file: what is in a layer in memory costs nothing. A
+//! scrub copies what is live into a new file under a new data key and destroys the old key; see `swap.rs`.
 
 mod blobs;
 mod committer;
 mod disk;
+mod files;
 mod layer;
+mod rows;
 mod shared;
+mod swap;
 mod tables;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use ::redb::backends::FileBackend;
-use ::redb::{Database, StorageBackend};
-
 use super::{Batch, Direction, Row, Store, StoreError, Table, Ticket, no_such_blob};
 use crate::ids::BlobId;
 use crate::quiet::catch;
+use crate::vault::VaultKey;
 use blobs::{Folder, Parts};
 use committer::Committer;
-use disk::{Disk, Fault};
+pub use files::Files;
+use files::InFolder;
 use shared::{Shared, State};
 use tables::Snapshot;
 
 /// Called from the committer thread whenever more has become durable, and once more when writing has failed. It must not
 /// block: what it delays is the next commit.
 pub type OnDurable = Box<dyn Fn(Ticket) + Send>;
-
-/// The file of the tables.
-const FILE: &str = "store.redb";
-
-/// The same while it is being made.
-const NEW_FILE: &str = "store.redb.new";
 
 /// Memory for redb's page cache: at 8 to 16 MiB redb is faster than at its default of 1 GiB, and stays small.
 const CACHE_BYTES: usize = 12 << 20;
@@ -63,55 +64,40 @@ pub struct RedbStore {
     folder: Arc<Folder>,
     parts: Parts,
     committer: Option<JoinHandle<()>>,
-    // Open and locked until the committer has ended.
-    database: Option<Arc<Database>>,
 }
 
 impl RedbStore {
-    /// Opens the store in `dir`, making both if they aren't there.
-    pub fn open(dir: &Path, on_durable: OnDurable) -> Result<Self, StoreError> {
+    /// Opens the store in `dir`, making both if they aren't there. `key` is the owner's: without it nothing is readable. A
+    /// store that an older program wrote in the clear is encrypted.
+    pub fn open(dir: &Path, key: &VaultKey, on_durable: OnDurable) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(|error| tables::from_io(&error))?;
-        match std::fs::metadata(dir.join(FILE)) {
-            // redb would make an empty store of it, and what was in it would be lost without a word.
-            Ok(found) if found.len() == 0 => return Err(StoreError::Damaged("its file is empty".to_owned())),
-            Ok(_) => {}
-            Err(_) => make(dir)?,
-        }
-        Self::open_with_backend(dir, file(&dir.join(FILE))?, on_durable)
+        Self::open_with(dir, Box::new(InFolder(dir.to_owned())), key, on_durable)
     }
 
-    /// Opens the store whose tables are in `backend` and whose blobs are in `dir`: how a test plays the disk.
-    pub fn open_with_backend(
+    /// Opens the store whose tables are in `files` and whose blobs are in `dir`: how a test plays the disk.
+    pub fn open_with(
         dir: &Path,
-        backend: impl StorageBackend,
+        files: Box<dyn Files>,
+        key: &VaultKey,
         on_durable: OnDurable,
     ) -> Result<Self, StoreError> {
-        let fault = Arc::new(Fault::default());
-        let disk = Disk::new(backend, Arc::clone(&fault));
-        let (database, snapshot) = contained(|| open_tables(disk))?;
+        let opened = contained(|| swap::open(&*files, key))?;
+        let snapshot = contained(|| Snapshot::new(&opened))?;
         let folder = Folder::open(dir).map_err(|error| tables::from_io(&error))?;
-        Self::start(database, snapshot, fault, folder, on_durable)
-    }
-
-    fn start(
-        database: Database,
-        snapshot: Snapshot,
-        fault: Arc<Fault>,
-        folder: Folder,
-        on_durable: OnDurable,
-    ) -> Result<Self, StoreError> {
-        let (database, folder) = (Arc::new(database), Arc::new(folder));
-        let shared = Arc::new(Shared::new(snapshot, fault.failure()));
+        let gone = folder.put_away_before().map_err(|error| tables::from_io(&error))?;
+        let shared = Arc::new(Shared::new(snapshot, gone.into(), opened.fault.failure()));
+        let folder = Arc::new(folder);
         let committer = Committer {
             shared: Arc::clone(&shared),
-            database: Arc::clone(&database),
+            tables: opened,
+            files,
+            key: key.clone(),
             folder: Arc::clone(&folder),
-            fault,
             on_durable,
         };
         let thread = std::thread::Builder::new().name("store".to_owned());
         let thread = thread.spawn(move || committer.run()).map_err(|error| tables::from_io(&error))?;
-        Ok(Self { shared, folder, parts: Parts::default(), committer: Some(thread), database: Some(database) })
+        Ok(Self { shared, folder, parts: Parts::default(), committer: Some(thread) })
     }
 
     /// Bytes that wait for the committer: a caller that takes in bulk should slow down well before
@@ -122,36 +108,10 @@ impl RedbStore {
     }
 }
 
-/// Makes an empty store under another name first: a power cut while redb makes a file leaves one that it refuses.
-fn make(dir: &Path) -> Result<(), StoreError> {
-    let (new, fault) = (dir.join(NEW_FILE), Arc::new(Fault::default()));
-    let backend = file(&new)?;
-    // What an earlier attempt left.
-    backend.set_len(0).map_err(|error| tables::from_io(&error))?;
-    drop(contained(|| open_tables(Disk::new(backend, Arc::clone(&fault))))?);
-    fault.failure().map_or(Ok(()), Err)?;
-    let moved = std::fs::rename(new, dir.join(FILE)).and_then(|()| blobs::sync_folder(dir));
-    moved.map_err(|error| tables::from_io(&error))
-}
-
-/// A file of tables, locked.
-fn file(path: &Path) -> Result<FileBackend, StoreError> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-    FileBackend::new(file.map_err(|error| tables::from_io(&error))?).map_err(tables::from_redb)
-}
-
 /// redb panics on some pages that a bad disk has changed, when it opens them and when it reads them; that must not take the
 /// program down.
 fn contained<T>(read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     catch(read).unwrap_or_else(|| Err(StoreError::Damaged("its file can't be read".to_owned())))
-}
-
-fn open_tables(disk: Disk<impl StorageBackend>) -> Result<(Database, Snapshot), StoreError> {
-    let database =
-        Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(disk).map_err(tables::from_redb)?;
-    tables::check_format(&database)?;
-    let snapshot = Snapshot::new(&database)?;
-    Ok((database, snapshot))
 }
 
 impl Store for RedbStore {
@@ -159,7 +119,7 @@ impl Store for RedbStore {
         let state = self.shared.lock();
         match state.layers().find_map(|layer| layer.get(table, key)) {
             Some(value) => Ok(value.clone()),
-            None => contained(|| state.snapshot.get(table, key)),
+            None => contained(|| state.snapshot.as_ref().map_or(Ok(None), |snapshot| snapshot.get(table, key))),
         }
     }
 
@@ -180,7 +140,9 @@ impl Store for RedbStore {
             sources.push(layer.rows(table, from, to, direction));
         }
         contained(|| {
-            sources.push(state.snapshot.rows(table, from, to, direction)?);
+            if let Some(snapshot) = &state.snapshot {
+                sources.push(snapshot.rows(table, from, to, direction)?);
+            }
             layer::merge(sources, direction, limit)
         })
     }
@@ -258,10 +220,28 @@ impl Store for RedbStore {
         self.parts.close(blob);
         let mut state = self.shared.lock();
         state.finishing.remove(&blob);
-        if self.folder.remove(blob).map_err(|error| tables::from_io(&error))? {
+        // Without a committer nobody would overwrite it, and where a file can't be renamed, it can still be removed.
+        let gone = match state.failure {
+            None => self.folder.put_away(blob, state.next_ticket().0).unwrap_or_default(),
+            Some(_) => Vec::new(),
+        };
+        let removed = self.folder.remove(blob).map_err(|error| tables::from_io(&error))?;
+        if removed || !gone.is_empty() {
             state.pending.shelves.insert(self.folder.shelf(blob));
         }
+        state.gone.extend(gone);
         Ok(self.shared.issue(state))
+    }
+
+    fn scrub(&mut self) -> Result<Ticket, StoreError> {
+        let mut state = self.shared.lock();
+        state.writable()?;
+        state.pending.scrub = true;
+        Ok(self.shared.issue(state))
+    }
+
+    fn unscrubbed(&self) -> Option<StoreError> {
+        self.shared.lock().unscrubbed.clone()
     }
 }
 
@@ -273,9 +253,9 @@ impl Drop for RedbStore {
             let _ = thread.join();
         }
         // All is durable by now: what a damaged file still does when it is closed changes nothing.
-        let database = self.database.take();
+        let snapshot = self.shared.lock().snapshot.take();
         let _ = contained(|| {
-            drop(database);
+            drop(snapshot);
             Ok(())
         });
     }

@@ -1,6 +1,7 @@
 //! What the store's owner and its committer share: the layers, the snapshot under them, and how far all is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::layer::Layer;
@@ -23,11 +24,15 @@ pub(super) struct State {
     pub(super) pending: Layer,
     /// What the committer is writing. It stays after a failure, so that reads go on to see it.
     pub(super) committing: Option<Arc<Layer>>,
-    /// What was durable when the last commit ended.
-    pub(super) snapshot: Arc<Snapshot>,
+    /// What was durable when the last commit ended; gone once the store is closed.
+    pub(super) snapshot: Option<Arc<Snapshot>>,
     /// Blobs that were finished and don't have their final name yet, by the ticket that named them: a blob may be removed
     /// and finished again before the committer gets to it.
     pub(super) finishing: BTreeMap<BlobId, Ticket>,
+    /// Files that were removed and are still to be overwritten.
+    pub(super) gone: VecDeque<PathBuf>,
+    /// Why the last scrub couldn't be done, if it couldn't.
+    pub(super) unscrubbed: Option<StoreError>,
     pub(super) durable: Ticket,
     pub(super) failure: Option<StoreError>,
     pub(super) last: Ticket,
@@ -38,7 +43,9 @@ pub(super) struct State {
 pub(super) enum Work {
     /// Make this layer durable; the ticket is the last one in it.
     Commit(Arc<Layer>, Ticket),
-    /// The store is being closed and all is durable.
+    /// Overwrite this file and remove it.
+    Shred(PathBuf),
+    /// The store is being closed and all is done.
     Stop,
 }
 
@@ -63,12 +70,14 @@ impl State {
 }
 
 impl Shared {
-    pub(super) fn new(snapshot: Snapshot, failure: Option<StoreError>) -> Self {
+    pub(super) fn new(snapshot: Snapshot, gone: VecDeque<PathBuf>, failure: Option<StoreError>) -> Self {
         let state = State {
             pending: Layer::default(),
             committing: None,
-            snapshot: Arc::new(snapshot),
+            snapshot: Some(Arc::new(snapshot)),
             finishing: BTreeMap::new(),
+            gone,
+            unscrubbed: None,
             durable: Ticket(0),
             failure,
             last: Ticket(0),
@@ -110,10 +119,10 @@ impl Shared {
     /// For the committer: waits for something to do.
     pub(super) fn next_work(&self) -> Work {
         let state = self.lock();
-        let nothing = |state: &mut State| state.last == state.durable && !state.stopping;
+        let nothing = |state: &mut State| state.last == state.durable && state.gone.is_empty() && !state.stopping;
         let mut state = self.work.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
         if state.last == state.durable {
-            return Work::Stop;
+            return state.gone.pop_front().map_or(Work::Stop, Work::Shred);
         }
         let layer = Arc::new(std::mem::take(&mut state.pending));
         state.committing = Some(Arc::clone(&layer));
@@ -125,10 +134,16 @@ impl Shared {
         let mut state = self.lock();
         state.committing = None;
         state.durable = ticket;
-        // The old snapshot and its pages are let go here.
-        state.snapshot = snapshot.map_or_else(|| Arc::clone(&state.snapshot), Arc::new);
+        let old = snapshot.and_then(|snapshot| state.snapshot.replace(Arc::new(snapshot)));
         drop(state);
         self.progress.notify_all();
+        // The old snapshot and its pages are let go here, after a scrub with its whole file.
+        drop(old);
+    }
+
+    /// For the committer: whether all rows are in a new file.
+    pub(super) fn scrubbed(&self, failure: Option<StoreError>) {
+        self.lock().unscrubbed = failure;
     }
 
     /// For the committer: nothing will be durable any more. Returns what is.

@@ -390,7 +390,7 @@ fn the_page_says_what_the_rows_of_a_store_are() {
     assert_eq!(row("row-order"), ([time.as_slice(), &capture].concat(), vec![]));
     let (key, value) = row("row-about");
     assert_eq!((key[0], &key[1..17], key.len(), value.len()), (1, capture.as_slice(), 25, 0));
-    assert_eq!(row("row-format"), (b"format".to_vec(), vec![0, 0, 0, 1]));
+    assert_eq!(row("row-format"), (b"format".to_vec(), vec![0, 0, 0, 2]));
     let (key, value) = row("row-frozen");
     assert_eq!((&key[..7], key.len(), value), (b"frozen/".as_slice(), 23, 2u64.to_be_bytes().to_vec()));
     let (key, value) = row("row-run");

@@ -1,8 +1,12 @@
-//! A disk that a test plays: it loses, tears and reorders what wasn't synced, fills up, and fails to sync.
+//! A disk that a test plays, with the files of a store on it: it loses, tears and reorders what wasn't synced, names too, fills
+//! up, and fails to sync.
 
-use std::io::{Error, ErrorKind, Result};
+use std::collections::BTreeMap;
+use std::io::{self, Error, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crdt::store::StoreError;
+use crdt::store::redb::Files;
 use redb::StorageBackend;
 
 use crate::site::Dice;
@@ -10,7 +14,7 @@ use crate::site::Dice;
 /// What a disk writes at once or not at all.
 const SECTOR_BYTES: usize = 512;
 
-/// What a power cut leaves of the writes that weren't synced.
+/// What a power cut leaves of the writes that weren't synced. Of names it leaves the first few changes, or all, as journals do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Survivors {
     /// None of them.
@@ -28,21 +32,44 @@ impl Survivors {
 }
 
 /// A disk. Clones are the same disk.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Disk(Arc<Mutex<State>>);
+
+/// An open file of a disk.
+#[derive(Clone, Debug)]
+struct Open {
+    disk: Disk,
+    file: usize,
+}
 
 #[derive(Debug)]
 struct State {
-    live: Vec<u8>,
-    synced: Vec<u8>,
-    unsynced: Vec<Write>,
+    now: Image,
+    /// What was synced and what wasn't when the power was cut.
+    cut: Option<Image>,
     changes: u64,
     cut_at: u64,
-    /// What was synced and what wasn't when the power was cut.
-    cut: Option<(Vec<u8>, Vec<Write>)>,
     room: usize,
     syncs: u64,
     failing_sync: u64,
+}
+
+/// Everything on a disk: also files that have no name any more, which somebody may find.
+#[derive(Clone, Debug, Default)]
+struct Image {
+    files: Vec<File>,
+    names: Names,
+    synced_names: Names,
+    unsynced_names: Vec<Naming>,
+}
+
+type Names = BTreeMap<String, usize>;
+
+#[derive(Clone, Debug, Default)]
+struct File {
+    live: Vec<u8>,
+    synced: Vec<u8>,
+    unsynced: Vec<Write>,
 }
 
 #[derive(Clone, Debug)]
@@ -51,19 +78,16 @@ enum Write {
     Length(usize),
 }
 
-impl Default for State {
+#[derive(Clone, Debug)]
+enum Naming {
+    Is(String, usize),
+    Moved(String, String),
+    Gone(String),
+}
+
+impl Default for Disk {
     fn default() -> Self {
-        Self {
-            live: Vec::new(),
-            synced: Vec::new(),
-            unsynced: Vec::new(),
-            changes: 0,
-            cut_at: u64::MAX,
-            cut: None,
-            room: usize::MAX,
-            syncs: 0,
-            failing_sync: u64::MAX,
-        }
+        Self::holding(Image::default())
     }
 }
 
@@ -93,9 +117,23 @@ impl Write {
     }
 }
 
+impl Naming {
+    fn onto(&self, names: &mut Names) {
+        match self {
+            Self::Is(name, file) => drop(names.insert(name.clone(), *file)),
+            Self::Gone(name) => drop(names.remove(name)),
+            Self::Moved(from, to) => {
+                let file = names.remove(from).unwrap();
+                names.insert(to.clone(), file);
+            }
+        }
+    }
+}
+
 impl Disk {
-    pub(crate) fn holding(image: Vec<u8>) -> Self {
-        let state = State { live: image.clone(), synced: image, ..State::default() };
+    fn holding(now: Image) -> Self {
+        let state =
+            State { now, cut: None, changes: 0, cut_at: u64::MAX, room: usize::MAX, syncs: 0, failing_sync: u64::MAX };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -113,36 +151,60 @@ impl Disk {
         self.state().cut.is_some()
     }
 
-    /// No write may reach beyond this many bytes.
+    /// No write may reach beyond this many bytes of a file.
     pub(crate) fn fill(&self, room: usize) {
         self.state().room = room;
     }
 
-    /// This sync fails, counted from now, and none after it.
+    /// This sync of a file fails, counted from now, and none after it.
     pub(crate) fn fail_sync(&self, sync: u64) {
         let mut state = self.state();
         state.failing_sync = state.syncs + sync;
     }
 
-    /// What the disk holds when the power is back. Without a cut, the power goes now.
-    pub(crate) fn after_power_cut(&self, survivors: Survivors, dice: &mut Dice) -> Vec<u8> {
+    /// The disk when the power is back. Without a cut, the power goes now.
+    pub(crate) fn after_power_cut(&self, survivors: Survivors, dice: &mut Dice) -> Disk {
         let state = self.state();
-        let (mut image, unsynced) = state.cut.clone().unwrap_or_else(|| (state.synced.clone(), state.unsynced.clone()));
-        for write in surviving(&unsynced, survivors, dice) {
-            write.onto(&mut image);
-        }
-        image
+        let left = state.cut.as_ref().unwrap_or(&state.now);
+        let content = left.files.iter().map(|file| {
+            let mut bytes = file.synced.clone();
+            surviving(&file.unsynced, survivors, dice).iter().for_each(|write| write.onto(&mut bytes));
+            File { live: bytes.clone(), synced: bytes, unsynced: Vec::new() }
+        });
+        let files = content.collect();
+        let kept = match survivors {
+            Survivors::Nothing => 0,
+            Survivors::All => left.unsynced_names.len(),
+            Survivors::Torn | Survivors::Some => dice.draw(left.unsynced_names.len() as u64 + 1) as usize,
+        };
+        let mut names = left.synced_names.clone();
+        left.unsynced_names[..kept].iter().for_each(|naming| naming.onto(&mut names));
+        Self::holding(Image { files, names: names.clone(), synced_names: names, unsynced_names: Vec::new() })
     }
 
-    fn change(&self, write: Write) {
+    /// The names on it.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.state().now.names.keys().cloned().collect()
+    }
+
+    /// A file's bytes.
+    pub(crate) fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+        let state = self.state();
+        state.now.names.get(name).map(|file| state.now.files[*file].live.clone())
+    }
+
+    /// Puts a file there, durably.
+    pub(crate) fn put(&self, name: &str, bytes: Vec<u8>) {
         let mut state = self.state();
-        write.onto(&mut state.live);
-        state.unsynced.push(write);
-        state.count();
+        let file = state.now.files.len();
+        state.now.files.push(File { live: bytes.clone(), synced: bytes, unsynced: Vec::new() });
+        state.now.names.insert(name.to_owned(), file);
+        state.now.synced_names.insert(name.to_owned(), file);
     }
 
-    fn needs(&self, end: usize) -> Result<()> {
-        if end > self.state().room { Err(ErrorKind::StorageFull.into()) } else { Ok(()) }
+    /// Whether these bytes are anywhere on it, also in files without a name.
+    pub(crate) fn holds(&self, bytes: &[u8]) -> bool {
+        self.state().now.files.iter().any(|file| file.live.windows(bytes.len()).any(|window| window == bytes))
     }
 }
 
@@ -150,8 +212,117 @@ impl State {
     fn count(&mut self) {
         self.changes += 1;
         if self.changes >= self.cut_at && self.cut.is_none() {
-            self.cut = Some((self.synced.clone(), self.unsynced.clone()));
+            self.cut = Some(self.now.clone());
         }
+    }
+
+    fn name(&mut self, naming: Naming) {
+        naming.onto(&mut self.now.names);
+        self.now.unsynced_names.push(naming);
+        self.count();
+    }
+
+    fn change(&mut self, file: usize, write: Write) -> io::Result<()> {
+        let end = match &write {
+            Write::Bytes(at, bytes) => at + bytes.len(),
+            Write::Length(len) => *len,
+        };
+        if end > self.room {
+            return Err(ErrorKind::StorageFull.into());
+        }
+        write.onto(&mut self.now.files[file].live);
+        self.now.files[file].unsynced.push(write);
+        self.count();
+        Ok(())
+    }
+
+    fn sync(&mut self, file: usize) -> io::Result<()> {
+        self.syncs += 1;
+        if self.syncs == self.failing_sync {
+            return Err(Error::other("the disk doesn't answer"));
+        }
+        let file = &mut self.now.files[file];
+        file.synced = file.live.clone();
+        file.unsynced.clear();
+        self.count();
+        Ok(())
+    }
+
+    /// The file with this name; a new one, if there is none.
+    fn file(&mut self, name: &str) -> usize {
+        if let Some(file) = self.now.names.get(name) {
+            return *file;
+        }
+        self.now.files.push(File::default());
+        let file = self.now.files.len() - 1;
+        self.name(Naming::Is(name.to_owned(), file));
+        file
+    }
+}
+
+impl Files for Disk {
+    fn len(&self, name: &str) -> io::Result<Option<u64>> {
+        Ok(self.bytes(name).map(|bytes| bytes.len() as u64))
+    }
+
+    fn tables(&self, name: &str, fresh: bool) -> Result<Box<dyn StorageBackend>, StoreError> {
+        let open = Open { disk: self.clone(), file: self.state().file(name) };
+        if fresh {
+            open.set_len(0).unwrap();
+        }
+        Ok(Box::new(open))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.bytes(name))
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut state = self.state();
+        let file = state.file(name);
+        state.change(file, Write::Length(0))?;
+        state.change(file, Write::Bytes(0, bytes.to_vec()))?;
+        state.sync(file)
+    }
+
+    fn link(&self, name: &str, second: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let file = *state.now.names.get(name).ok_or(ErrorKind::NotFound)?;
+        state.name(Naming::Is(second.to_owned(), file));
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.now.names.get(from).ok_or(ErrorKind::NotFound)?;
+        state.name(Naming::Moved(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        if state.now.names.contains_key(name) {
+            state.name(Naming::Gone(name.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn shred(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        let Some(file) = state.now.names.get(name).copied() else { return Ok(()) };
+        let zeros = vec![0; state.now.files[file].live.len()];
+        state.change(file, Write::Bytes(0, zeros))?;
+        state.sync(file)?;
+        state.name(Naming::Gone(name.to_owned()));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.now.synced_names = state.now.names.clone();
+        state.now.unsynced_names.clear();
+        state.count();
+        Ok(())
     }
 }
 
@@ -178,40 +349,28 @@ fn surviving(unsynced: &[Write], survivors: Survivors, dice: &mut Dice) -> Vec<W
     }
 }
 
-impl StorageBackend for Disk {
-    fn len(&self) -> Result<u64> {
-        Ok(self.state().live.len() as u64)
+impl StorageBackend for Open {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.state().now.files[self.file].live.len() as u64)
     }
 
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-        let state = self.state();
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let state = self.disk.state();
         let from = offset as usize;
-        let there = state.live.get(from..from + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
+        let there = state.now.files[self.file].live.get(from..from + out.len()).ok_or(ErrorKind::UnexpectedEof)?;
         out.copy_from_slice(there);
         Ok(())
     }
 
-    fn set_len(&self, len: u64) -> Result<()> {
-        self.needs(len as usize)?;
-        self.change(Write::Length(len as usize));
-        Ok(())
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.state().change(self.file, Write::Length(len as usize))
     }
 
-    fn sync_data(&self) -> Result<()> {
-        let mut state = self.state();
-        state.syncs += 1;
-        if state.syncs == state.failing_sync {
-            return Err(Error::other("the disk doesn't answer"));
-        }
-        state.synced = state.live.clone();
-        state.unsynced.clear();
-        state.count();
-        Ok(())
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.state().sync(self.file)
     }
 
-    fn write(&self, offset: u64, data: &[u8]) -> Result<()> {
-        self.needs(offset as usize + data.len())?;
-        self.change(Write::Bytes(offset as usize, data.to_vec()));
-        Ok(())
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.state().change(self.file, Write::Bytes(offset as usize, data.to_vec()))
     }
 }

@@ -1,6 +1,7 @@
 //! The store on a disk that fails: power cuts at any point, a full disk, a sync that fails, files that aren't stores.
 
 mod disk;
+mod scrubbing;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crdt::ids::BlobId;
 use crdt::store::redb::RedbStore;
-use crdt::store::{Batch, Direction, FORMAT_KEY, Store, StoreError, Table, Ticket};
+use crdt::store::{Batch, Direction, FORMAT, FORMAT_KEY, Store, StoreError, Table, Ticket};
+use crdt::vault::VaultKey;
 use disk::{Disk, Survivors};
 
 use crate::site::{self, Dice, Site};
 
 type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+/// What the stores here are encrypted under.
+const KEY: u8 = 7;
 
 /// Names the last batch in the rows themselves.
 const LAST_KEY: &[u8] = b"last batch";
@@ -43,7 +48,8 @@ fn open(dir: &Path, disk: &Disk) -> (Result<RedbStore, StoreError>, Arc<AtomicU6
             reported.fetch_max(ticket.0, Ordering::SeqCst);
         }
     };
-    (RedbStore::open_with_backend(dir, disk.clone(), Box::new(on_durable)), durable)
+    let key = VaultKey::new([KEY; 32]);
+    (RedbStore::open_with(dir, Box::new(disk.clone()), &key, Box::new(on_durable)), durable)
 }
 
 /// A disk that holds an empty store. A new store is made under another name first, so that no power cut falls into that.
@@ -185,7 +191,7 @@ fn whatever_a_power_cut_leaves_the_store_opens_with_all_that_was_promised() {
         tear_parts(dir.path(), &mut dice);
         for survivors in Survivors::ALL {
             let case = format!("seed {seed}, {survivors:?}");
-            let left = Disk::holding(disk.after_power_cut(survivors, &mut dice));
+            let left = disk.after_power_cut(survivors, &mut dice);
             let (store, _) = open(dir.path(), &left);
             let store = store.unwrap_or_else(|error| panic!("{case}: {error}"));
             past.check_rows(&store, &case);
@@ -213,7 +219,7 @@ fn what_a_replica_promised_is_there_after_a_power_cut() {
         let promised = replica.frontier().clone();
         drop(replica);
         let survivors = Survivors::ALL[dice.draw(4) as usize];
-        let left = Disk::holding(disk.after_power_cut(survivors, &mut dice));
+        let left = disk.after_power_cut(survivors, &mut dice);
         let replica = site.open(site.enrol(2, crdt::site::Roles::OFFICER), open(dir.path(), &left).0.unwrap());
         for (log, head) in promised {
             let entry = replica.entry(crdt::view::EntryRef { log, seq: head.height }).unwrap();
@@ -228,7 +234,7 @@ fn a_full_disk_is_told_loses_nothing_and_is_left_behind_once_there_is_room() {
         let (mut dice, dir, disk) = (Dice::new(seed), tempfile::tempdir().unwrap(), Disk::default());
         let (store, durable) = open(dir.path(), &disk);
         let mut store = store.unwrap();
-        let room = disk.after_power_cut(Survivors::All, &mut dice).len();
+        let room = disk.bytes("store.redb").unwrap().len();
         disk.fill(room + dice.draw(300_000) as usize);
         let mut past = live(&mut store, durable, &mut dice, 500);
         while store.flush().is_ok() {
@@ -239,9 +245,8 @@ fn a_full_disk_is_told_loses_nothing_and_is_left_behind_once_there_is_room() {
         assert_eq!(store.durable(), Ticket(past.durable()));
         assert_eq!(rows(&store), *past.states.last().unwrap(), "reads go on");
         drop(store);
-        let left = disk.after_power_cut(Survivors::All, &mut dice);
+        let full = disk.after_power_cut(Survivors::All, &mut dice);
         // Still no room: it may refuse to open, but what it shows is right, and nothing gets worse.
-        let full = Disk::holding(left);
         full.fill(0);
         match open(dir.path(), &full).0 {
             Ok(store) => past.check_rows(&store, &format!("seed {seed}, still full")),
@@ -305,7 +310,7 @@ fn a_sync_that_fails_ends_writing_and_takes_nothing_back() {
         assert_eq!(rows(&store), *past.states.last().unwrap(), "reads go on");
         drop(store);
         let survivors = Survivors::ALL[dice.draw(4) as usize];
-        let left = Disk::holding(disk.after_power_cut(survivors, &mut dice));
+        let left = disk.after_power_cut(survivors, &mut dice);
         let store = open(dir.path(), &left).0.unwrap();
         past.check_rows(&store, &format!("seed {seed}, {survivors:?}"));
         past.check_blobs(&store, &format!("seed {seed}, {survivors:?}"));
@@ -314,7 +319,7 @@ fn a_sync_that_fails_ends_writing_and_takes_nothing_back() {
 
 /// A sound store of a few rows, as a file.
 fn sound(dir: &Path) -> PathBuf {
-    let mut store = RedbStore::open(dir, Box::new(|_| {})).unwrap();
+    let mut store = RedbStore::open(dir, &VaultKey::new([KEY; 32]), Box::new(|_| {})).unwrap();
     let mut batch = Batch::default();
     (0..50u8).for_each(|n| batch.put(Table::Entries, [n; 8], vec![n; 500]));
     store.apply(batch).unwrap();
@@ -325,7 +330,7 @@ fn sound(dir: &Path) -> PathBuf {
 
 /// What a person reads who starts a device on this folder.
 fn error_of(dir: &Path) -> StoreError {
-    RedbStore::open(dir, Box::new(|_| {})).err().unwrap()
+    RedbStore::open(dir, &VaultKey::new([KEY; 32]), Box::new(|_| {})).err().unwrap()
 }
 
 #[test]
@@ -357,7 +362,7 @@ fn a_cut_or_scratched_file_is_refused_in_words_or_read_but_never_a_panic() {
             _ => (0..3).for_each(|_| bytes[dice.draw(400) as usize] ^= 1 << dice.draw(8)),
         }
         std::fs::write(&file, &bytes).unwrap();
-        match RedbStore::open(dir.path(), Box::new(|_| {})) {
+        match RedbStore::open(dir.path(), &VaultKey::new([KEY; 32]), Box::new(|_| {})) {
             Ok(store) => {
                 for table in Table::ALL {
                     let scanned = store.scan(table, &[], &[u8::MAX; 9], Direction::Up, usize::MAX);
@@ -377,14 +382,14 @@ fn a_cut_or_scratched_file_is_refused_in_words_or_read_but_never_a_panic() {
 fn a_store_of_a_newer_format_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     sound(dir.path());
-    let mut store = RedbStore::open(dir.path(), Box::new(|_| {})).unwrap();
+    let mut store = RedbStore::open(dir.path(), &VaultKey::new([KEY; 32]), Box::new(|_| {})).unwrap();
     let mut batch = Batch::default();
-    batch.put(Table::Meta, FORMAT_KEY, 2u32.to_be_bytes());
+    batch.put(Table::Meta, FORMAT_KEY, (FORMAT + 1).to_be_bytes());
     store.apply(batch).unwrap();
     drop(store);
     for _ in 0..2 {
         let error = error_of(dir.path());
-        assert_eq!(error, StoreError::Version { found: 2, expected: 1 });
+        assert_eq!(error, StoreError::Version { found: FORMAT + 1, expected: FORMAT });
         assert!(error.to_string().contains("update the program"), "{error}");
     }
 }
@@ -392,8 +397,8 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
 #[test]
 fn a_store_that_is_open_is_not_opened_twice() {
     let dir = tempfile::tempdir().unwrap();
-    let first = RedbStore::open(dir.path(), Box::new(|_| {})).unwrap();
+    let first = RedbStore::open(dir.path(), &VaultKey::new([KEY; 32]), Box::new(|_| {})).unwrap();
     assert_eq!(error_of(dir.path()), StoreError::InUse);
     drop(first);
-    assert!(RedbStore::open(dir.path(), Box::new(|_| {})).is_ok());
+    assert!(RedbStore::open(dir.path(), &VaultKey::new([KEY; 32]), Box::new(|_| {})).is_ok());
 }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 use crdt::site::Roles;
 use gateway::driver::now_ms;
-use node::enrol::{self, SiteFolder};
-use node::home::Home;
+use node::enrol;
 use serde_json::json;
 
 use crate::client::HomeArg;
 use crate::failure::Failure;
 use crate::output;
+use crate::unlock::{KeysArg, NewKeysArg, OpenerArg};
 
 /// See the subcommands.
 #[derive(Args, Debug)]
@@ -34,6 +34,8 @@ enum DeviceCommand {
 struct RequestArgs {
     #[command(flatten)]
     home: HomeArg,
+    #[command(flatten)]
+    keys: NewKeysArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -67,6 +69,8 @@ struct EnrolArgs {
     days: u32,
     /// The request: its text, or a file that holds it
     request: String,
+    #[command(flatten)]
+    opener: OpenerArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -75,7 +79,7 @@ struct EnrolArgs {
 #[derive(Args, Debug)]
 struct JoinArgs {
     #[command(flatten)]
-    home: HomeArg,
+    keys: KeysArg,
     /// The answer: its text, or a file that holds it
     answer: String,
     /// Print JSON
@@ -92,7 +96,7 @@ pub(crate) fn run(args: DeviceArgs) -> Result<(), Failure> {
 }
 
 fn request(args: &RequestArgs) -> Result<(), Failure> {
-    let home = Home::create(&args.home.home)?;
+    let home = args.keys.home(&args.home.home)?;
     let request = home.request()?;
     let text = enrol::request_text(&request);
     if args.json {
@@ -103,7 +107,7 @@ fn request(args: &RequestArgs) -> Result<(), Failure> {
 
 fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     let request = enrol::read_request(&text_or_file(&args.request)?)?;
-    let mut folder = SiteFolder::open(&args.site)?;
+    let mut folder = args.opener.site(&args.site)?;
     let roles = args.roles.iter().fold(Roles(0), |all, role| all.and(role.bits()));
     if !folder.has_hub() && !roles.has(Roles::HUB) {
         eprintln!("Warning: no hub is enrolled yet, and this device can't capture before it knows one.");
@@ -123,7 +127,7 @@ fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
 }
 
 fn join(args: &JoinArgs) -> Result<(), Failure> {
-    let home = args.home.open()?;
+    let home = args.keys.unlock()?;
     let (manifest, certificate) = enrol::join(&home, &text_or_file(&args.answer)?)?;
     if args.json {
         return output::json(&json!({

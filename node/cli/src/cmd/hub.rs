@@ -7,18 +7,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use crdt::vault::{NONCE_BYTES, VaultKey};
 use gateway::hub::{Hub, HubConfig, SiteConfig};
 use matcher::{Gallery, Pool, Position};
 use node::home::Home;
 use serde_json::json;
 
-use super::run::{runtime, start_logging};
+use super::run::{runtime, start_logging, warn_if_unprotected};
 use crate::builtin::Builtin;
 use crate::client::HomeArg;
 use crate::failure::Failure;
 use crate::output;
 use crate::parallel::{self, cores};
 use crate::shutdown::asked_to_stop;
+use crate::unlock::KeysArg;
 
 /// See the subcommands.
 #[derive(Args, Debug)]
@@ -40,7 +42,7 @@ enum HubCommand {
 #[derive(Args, Debug)]
 struct HubRunArgs {
     #[command(flatten)]
-    home: HomeArg,
+    keys: KeysArg,
     /// Where gateways reach this hub, over UDP
     #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:7443")]
     listen: SocketAddr,
@@ -83,7 +85,7 @@ enum GalleryCommand {
 #[derive(Args, Debug)]
 struct AddArgs {
     #[command(flatten)]
-    home: HomeArg,
+    keys: KeysArg,
     /// The person's reference in the database, never a name
     #[arg(long, required_unless_present = "from", conflicts_with = "from")]
     reference: Option<String>,
@@ -101,7 +103,7 @@ struct AddArgs {
 #[derive(Args, Debug)]
 struct ListArgs {
     #[command(flatten)]
-    home: HomeArg,
+    keys: KeysArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -110,7 +112,7 @@ struct ListArgs {
 #[derive(Args, Debug)]
 struct RemoveArgs {
     #[command(flatten)]
-    home: HomeArg,
+    keys: KeysArg,
     /// The person's reference
     reference: String,
     /// Print JSON
@@ -136,15 +138,17 @@ fn run_hub(args: HubRunArgs) -> Result<(), Failure> {
 }
 
 async fn serve(args: HubRunArgs) -> Result<(), Failure> {
-    let home = args.home.open()?;
+    let home = args.keys.unlock()?;
     let mut sites = Vec::new();
     for site in home.sites()? {
         let (identity, membership) = home.membership(site)?;
-        sites.push(SiteConfig { store_dir: home.store_dir(site), identity, membership });
+        let (store_dir, store_key) = (home.store_dir(site)?, home.store_key(site)?);
+        sites.push(SiteConfig { store_dir, store_key, identity, membership });
     }
     if sites.is_empty() {
         return Err(node::home::HomeError::NotJoined.into());
     }
+    warn_if_unprotected(&home)?;
     let workers = args.workers.unwrap_or_else(cores);
     let builtin = Arc::new(Builtin::new(pool(workers)?, open_gallery(&home)?));
     let hub = Hub::start(HubConfig { listen: args.listen, sites, screener: builtin.clone(), workers }).await?;
@@ -188,7 +192,7 @@ fn status(args: &HubStatusArgs) -> Result<(), Failure> {
 }
 
 fn add(args: &AddArgs) -> Result<(), Failure> {
-    let home = args.home.open()?;
+    let home = args.keys.unlock()?;
     let gallery = open_gallery(&home)?;
     let pool = pool(cores())?;
     let people = match (&args.from, &args.reference) {
@@ -269,7 +273,7 @@ fn finger_of(path: &Path) -> Option<Position> {
 }
 
 fn list(args: &ListArgs) -> Result<(), Failure> {
-    let contents = open_gallery(&args.home.open()?)?.load_all().map_err(Failure::new)?;
+    let contents = open_gallery(&args.keys.unlock()?)?.load_all().map_err(Failure::new)?;
     for damaged in &contents.damaged {
         eprintln!("Warning: {damaged}");
     }
@@ -295,7 +299,7 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
 }
 
 fn remove(args: &RemoveArgs) -> Result<(), Failure> {
-    let removed = open_gallery(&args.home.open()?)?.remove(&args.reference).map_err(Failure::new)?;
+    let removed = open_gallery(&args.keys.unlock()?)?.remove(&args.reference).map_err(Failure::new)?;
     if !removed {
         return Err(Failure::new(format!("there is no `{}` in the gallery", args.reference))
             .hint("see `greenline hub gallery list`"));
@@ -308,7 +312,29 @@ fn remove(args: &RemoveArgs) -> Result<(), Failure> {
 
 /// The gallery of the hub in this home.
 pub(crate) fn open_gallery(home: &Home) -> Result<Gallery, Failure> {
-    Gallery::open(home.gallery_dir()).map_err(Failure::new)
+    let cover = Cover { key: home.gallery_key()? };
+    Gallery::open(home.gallery_dir(), Arc::new(cover)).map_err(Failure::new)
+}
+
+/// What a gallery's files are encrypted with.
+struct Cover {
+    key: VaultKey,
+}
+
+impl matcher::gallery::Cover for Cover {
+    fn name(&self, reference: &str) -> [u8; 16] {
+        self.key.name(reference.as_bytes())
+    }
+
+    fn seal(&self, name: &[u8; 16], plain: &[u8]) -> Result<Vec<u8>, String> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
+        Ok(self.key.seal(name, plain, &nonce))
+    }
+
+    fn open(&self, name: &[u8; 16], sealed: &[u8]) -> Option<Vec<u8>> {
+        self.key.open(name, sealed).ok().map(|plain| plain.to_vec())
+    }
 }
 
 /// Matcher workers: processes of this very program.

@@ -1,18 +1,23 @@
 //! `greenline run`: this device, until it is told to stop.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Args;
+use jiff::SignedDuration;
+use node::home::Home;
+use node::keystore::Protection;
+use node::locker::Locking;
 use node::runtime::{Device, DeviceConfig};
 use tracing::Metadata;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::client::HomeArg;
 use crate::failure::Failure;
 use crate::output;
 use crate::shutdown::asked_to_stop;
+use crate::unlock::KeysArg;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,7 +30,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
-    home: HomeArg,
+    keys: KeysArg,
     /// Where other devices reach this one, over UDP; may be given several times
     #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:0")]
     listen: Vec<SocketAddr>,
@@ -44,6 +49,10 @@ pub(crate) struct RunArgs {
     /// Where local programs reach the API and the status page
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:0")]
     api: SocketAddr,
+    /// Minutes (or 90s, 2h) without a request after which the device locks; 0 for never. 15 if a passphrase protects its
+    /// keys, never otherwise
+    #[arg(long, value_name = "MINUTES", value_parser = parse_idle)]
+    lock_after: Option<Duration>,
     /// What to log on stderr: error, warn, info, debug or trace, or a filter by module
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log: String,
@@ -55,13 +64,15 @@ pub(crate) fn run(args: RunArgs) -> Result<(), Failure> {
 }
 
 async fn serve(args: RunArgs) -> Result<(), Failure> {
-    let home = args.home.open()?;
+    let home = args.keys.unlock()?;
     let site = home.site()?;
     let (identity, membership) = home.membership(site)?;
+    warn_if_unprotected(&home)?;
     let config = DeviceConfig {
         identity,
         membership,
-        store_dir: home.store_dir(site),
+        store_dir: home.store_dir(site)?,
+        store_key: home.store_key(site)?,
         listen: args.listen,
         peers: args.peers,
         hubs: args.hubs,
@@ -69,7 +80,12 @@ async fn serve(args: RunArgs) -> Result<(), Failure> {
         book: !args.no_book,
         api: args.api,
         token: home.token()?,
+        locking: locking(&home, args.lock_after)?,
     };
+    // From here on the keys are in the engine only, which forgets the one that opens captures when it locks.
+    let folder = home.dir().to_owned();
+    drop(home);
+    let home = Home::open(&folder)?;
     let device = Device::start(config).await?;
     let url = format!("http://{}", device.api_addr());
     home.announce(&url)?;
@@ -81,6 +97,42 @@ async fn serve(args: RunArgs) -> Result<(), Failure> {
     }
     home.withdraw();
     device.stop().await;
+    Ok(())
+}
+
+/// Idle time after which a device under a passphrase locks.
+const LOCK_AFTER: Duration = Duration::from_secs(15 * 60);
+
+fn locking(home: &Home, after: Option<Duration>) -> Result<Option<Locking>, Failure> {
+    let usual = match home.protection()? {
+        Protection::Nothing if after.is_some_and(|after| !after.is_zero()) => {
+            return Err(Failure::new("nothing protects this device's keys, so that anybody could unlock it again")
+                .hint("`greenline keystore protect` puts them under a passphrase; or leave --lock-after away"));
+        }
+        Protection::Nothing => return Ok(None),
+        Protection::Passphrase(_) => LOCK_AFTER,
+        Protection::KeyFile => Duration::ZERO,
+    };
+    let after = Some(after.unwrap_or(usual)).filter(|after| !after.is_zero());
+    Ok(Some(Locking { home: home.dir().to_owned(), after }))
+}
+
+/// A number of minutes, or a span of time with a unit.
+fn parse_idle(text: &str) -> Result<Duration, String> {
+    if let Ok(minutes) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(60 * u64::from(minutes)));
+    }
+    let span = text.parse::<SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    span.ok_or_else(|| "write a number of minutes, or 90s, or 2h".into())
+}
+
+/// A folder that is the device to whoever copies it should be known to be one.
+pub(crate) fn warn_if_unprotected(home: &Home) -> Result<(), Failure> {
+    if home.protection()? == Protection::Nothing {
+        tracing::warn!(
+            "nothing protects this device's keys: whoever copies its folder has them; see `greenline keystore`"
+        );
+    }
     Ok(())
 }
 

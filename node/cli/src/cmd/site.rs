@@ -8,8 +8,10 @@ use node::enrol::SiteFolder;
 use node::orders;
 use serde_json::json;
 
+use super::site_export::{self, ExportArgs, ImportArgs};
 use crate::failure::Failure;
 use crate::output;
+use crate::unlock::{NewKeysArg, OpenerArg};
 
 /// See the subcommands.
 #[derive(Args, Debug)]
@@ -26,6 +28,10 @@ enum SiteCommand {
     Roster(RosterArgs),
     /// Sign that a device doesn't belong any more
     Revoke(RevokeArgs),
+    /// Write the authority's key and all that it knows of the site into one protected file
+    Export(ExportArgs),
+    /// Make an authority's folder of an exported file
+    Import(ImportArgs),
 }
 
 #[derive(Args, Debug)]
@@ -53,6 +59,8 @@ struct NewArgs {
     /// How many examiners must confirm a candidate before anyone may act
     #[arg(long, value_name = "EXAMINERS", default_value_t = Policy::default().examiners, value_parser = clap::value_parser!(u8).range(1..))]
     examiners: u8,
+    #[command(flatten)]
+    keys: NewKeysArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -64,6 +72,8 @@ struct RevokeArgs {
     folder: PathBuf,
     /// The charge that `greenline revoke --draft` printed: its text, or a file that holds it
     charge: String,
+    #[command(flatten)]
+    opener: OpenerArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -73,6 +83,8 @@ struct RevokeArgs {
 struct RosterArgs {
     /// The authority's folder
     folder: PathBuf,
+    #[command(flatten)]
+    opener: OpenerArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -83,6 +95,8 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
         SiteCommand::New(args) => new(args),
         SiteCommand::Roster(args) => roster(&args),
         SiteCommand::Revoke(args) => revoke(&args),
+        SiteCommand::Export(args) => site_export::export(&args),
+        SiteCommand::Import(args) => site_export::import(&args),
     }
 }
 
@@ -95,7 +109,8 @@ fn new(args: NewArgs) -> Result<(), Failure> {
         quorum: args.quorum,
         examiners: args.examiners,
     };
-    let folder = SiteFolder::found(&args.folder, &args.name, policy)?;
+    let opener = args.keys.new_opener("the authority")?;
+    let folder = SiteFolder::found_under(&args.folder, &args.name, policy, &opener)?;
     let site = folder.manifest().site();
     if args.json {
         return output::json(&json!({"site": site.to_string(), "name": args.name, "folder": args.folder}));
@@ -109,7 +124,7 @@ fn new(args: NewArgs) -> Result<(), Failure> {
 }
 
 fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
-    let folder = SiteFolder::open(&args.folder)?;
+    let folder = args.opener.site(&args.folder)?;
     let charge = orders::read_charge(&super::device::text_or_file(&args.charge)?)?;
     let device = charge.device;
     let order = orders::order_text(&folder.revoke(charge));
@@ -122,7 +137,7 @@ fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
 }
 
 fn roster(args: &RosterArgs) -> Result<(), Failure> {
-    let folder = SiteFolder::open(&args.folder)?;
+    let folder = args.opener.site(&args.folder)?;
     let lines = folder.roster().iter().map(|c| {
         json!({"device": c.device.to_string(), "alias": c.alias, "roles": c.roles.names(), "not_after_ms": c.not_after_ms})
     });

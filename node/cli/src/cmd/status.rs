@@ -37,6 +37,12 @@ fn lines(status: &Value) -> Vec<String> {
         format!("  peers      {}", status["peers"]),
         format!("  gateway    {}", gateway(status)),
     ];
+    if status["lock"]["locked"] == true {
+        lines.push("  LOCKED     `greenline unlock` opens it; it goes on carrying and syncing".to_owned());
+    }
+    if let Some(tries @ 1..) = status["lock"]["wrong_tries"].as_u64() {
+        lines.push(format!("  WRONG      {tries} tries to unlock it since it was started"));
+    }
     if missing["captures"].as_u64().unwrap_or(0) > 0 {
         let bytes = output::bytes(missing["bytes"].as_u64().unwrap_or(0));
         lines.push(format!("  to fetch   images of {} captures, {bytes}", missing["captures"]));
