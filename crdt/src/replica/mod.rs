@@ -5,6 +5,8 @@
 //! entries hold the same state, bit for bit, in whatever order the entries came ([`Replica::fingerprint`]).
 
 mod epoch;
+mod erase;
+mod expire;
 mod freeze;
 mod ingest;
 pub(crate) mod keys;
@@ -19,6 +21,8 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use epoch::EPOCHS_MAX;
+pub use erase::{Ground, Proof, ProofError};
+pub use expire::GRACE_MS;
 pub use freeze::ForkFound;
 pub use ingest::{Accepted, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
 pub use log::{Head, Log};
@@ -35,7 +39,8 @@ use crate::seal::{GroupKey, Reader, SealingSecret};
 use crate::site::{Certificate, Manifest, Roles};
 use crate::store::{Direction, Store, StoreError, Table, Ticket};
 use crate::time::Hlc;
-use crate::view::CaptureView;
+use crate::view::{CaptureView, Origin};
+use erase::Standing;
 
 /// Rows read at a time when a table is walked from end to end.
 const WALK_ROWS: usize = 4_096;
@@ -95,6 +100,11 @@ pub struct Replica<S> {
     /// Captures that this device, as a hub, has accepted and not answered.
     unanswered: BTreeSet<CaptureId>,
     captures: u64,
+    /// How many captures are erased here.
+    erased: u64,
+    /// Those erased since the shell was told, with what is to be removed of each.
+    erased_news: Vec<(CaptureId, Option<Origin>)>,
+    expiry: expire::Expiry,
 }
 
 impl<S: Store> Replica<S> {
@@ -118,6 +128,9 @@ impl<S: Store> Replica<S> {
             open: BTreeSet::new(),
             unanswered: BTreeSet::new(),
             captures: 0,
+            erased: 0,
+            erased_news: Vec::new(),
+            expiry: expire::Expiry::default(),
         };
         replica.restore()?;
         Ok(replica)
@@ -231,7 +244,10 @@ impl<S: Store> Replica<S> {
 
     /// The read model of a capture.
     pub fn capture(&self, id: CaptureId) -> Result<Option<CaptureView>, StoreError> {
-        self.store.get(Table::Captures, &id.0)?.map(|bytes| self.read(&bytes)).transpose()
+        match self.store.get(Table::Captures, &id.0)? {
+            Some(bytes) => Ok(Some(self.read(&bytes)?)),
+            None => self.trace_of(id),
+        }
     }
 
     /// How many captures are known.
@@ -293,25 +309,26 @@ impl<S: Store> Replica<S> {
         let mut views = Vec::new();
         self.walk(Table::Captures, &[], |key, value| {
             let view: CaptureView = read(&value)?;
-            let answered = view.screened().is_some();
-            views.push((key, view.origin.is_some(), view.accepted().map(|mark| mark.by), answered));
+            views.push((key, view.origin.is_some(), Standing::of(&view)));
             Ok(())
         })?;
-        for (key, known, accepted_by, answered) in views {
+        for (key, known, standing) in views {
             let Ok(id) = key.try_into().map(CaptureId) else { continue };
-            self.track(id, known, accepted_by, answered);
+            self.track(id, standing);
             self.captures += u64::from(known);
         }
+        self.restore_erased()?;
         self.restore_freezes()
     }
 
     /// Keeps the sets of open and unanswered captures in step with a read model.
-    fn track(&mut self, id: CaptureId, known: bool, accepted_by: Option<DeviceId>, answered: bool) {
-        match accepted_by {
-            None if known => self.open.insert(id),
-            _ => self.open.remove(&id),
-        };
-        if accepted_by == Some(self.identity.device()) && !answered {
+    fn track(&mut self, id: CaptureId, standing: Standing) {
+        if standing == Standing::Open {
+            self.open.insert(id);
+        } else {
+            self.open.remove(&id);
+        }
+        if standing == Standing::Unanswered(self.identity.device()) {
             self.unanswered.insert(id);
         } else {
             self.unanswered.remove(&id);

@@ -55,7 +55,7 @@ impl Table {
 pub const FORMAT_KEY: &[u8] = b"format";
 
 /// The format that this program reads and writes; another one is refused with [`StoreError::Version`].
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Where a blob ends at the latest, in bytes: four times the largest blob of the protocol. It only keeps an offset gone
 /// wrong from filling memory or disk.

@@ -31,6 +31,8 @@ const STALL_LOOK_MS: u64 = 2_500;
 const STALL_MS: u64 = 10_000;
 /// How often what is known of others is saved, in ms.
 const HOUSE_MS: u64 = 5_000;
+/// How soon house is kept again while more is past its time than one round erases, in ms.
+const EXPIRE_MS: u64 = 100;
 /// Faults that end a session: one wrong group or entry may be a bad disk, a hundred are not.
 const FAULTS_MAX: u32 = 100;
 
@@ -46,6 +48,8 @@ pub struct Engine<S> {
     pub(super) ready: BTreeSet<LinkId>,
     pub(super) counters: Counters,
     pub(super) outlines: VecDeque<(BlobRef, Outline)>,
+    /// Images that go once their erasure is on disk.
+    pub(super) leaving: VecDeque<(Ticket, Vec<BlobRef>)>,
     pub(super) gateway: bool,
     woken_for: Option<u64>,
 }
@@ -64,6 +68,7 @@ impl<S: Store> Engine<S> {
             ready: BTreeSet::new(),
             counters: Counters::default(),
             outlines: VecDeque::new(),
+            leaving: VecDeque::new(),
             gateway: false,
             woken_for: None,
         };
@@ -249,6 +254,7 @@ impl<S: Store> Engine<S> {
             Frame::BlobGone(blob) => self.on_blob_gone(now_ms, link, blob),
             Frame::Probe { log, lo, hi, middle } => self.on_probe(link, log, lo, hi, *middle),
             Frame::Parting(header) => self.on_parting(now_ms, link, &header),
+            Frame::Erased { certificates, grounds } => self.on_erased(now_ms, link, &certificates, grounds),
         }
     }
 
@@ -451,6 +457,10 @@ impl<S: Store> Engine<S> {
 
     fn keep_house(&mut self, now_ms: u64) {
         self.timers.set(Timer::House, now_ms + HOUSE_MS);
+        self.expire(now_ms);
+        if let Err(error) = self.tell_orphans() {
+            self.store_failed(error);
+        }
         if self.gateway {
             self.say_gateway(now_ms, false);
         }
@@ -465,6 +475,16 @@ impl<S: Store> Engine<S> {
         if let Err(error) = self.replica.store_mut().apply(batch) {
             self.store_failed(error);
         }
+    }
+
+    /// Erases what is past its time, a bounded part of it at once.
+    fn expire(&mut self, now_ms: u64) {
+        match self.replica.expire(now_ms) {
+            Ok(true) => self.timers.set(Timer::House, now_ms + EXPIRE_MS),
+            Ok(false) => {}
+            Err(error) => self.store_failed(error),
+        }
+        self.settle_news(now_ms, None);
     }
 
     pub(super) fn store_failed(&mut self, error: StoreError) {
@@ -484,6 +504,7 @@ impl<S: Store> Engine<S> {
                 self.push(log, head.height, None);
             }
         }
+        self.remove_erased(ticket);
         match self.swarm.durable(self.replica.store_mut(), ticket) {
             Ok(whole) => whole.into_iter().for_each(|(capture, rank)| self.whole(now_ms, capture, rank)),
             Err(error) => self.store_failed(error),

@@ -10,6 +10,7 @@
 
 mod engine;
 mod entries;
+mod erasing;
 mod forks;
 pub mod frame;
 mod images;
@@ -135,6 +136,8 @@ pub enum Event {
     },
     /// A capture is new or changed.
     Changed(CaptureId),
+    /// A capture was erased here. What it leaves in the store's files is the shell's to overwrite.
+    Erased(CaptureId),
     /// All blobs of a capture are here, on disk.
     Whole(CaptureId),
     /// A log was cut where its author wrote two histories.

@@ -86,11 +86,13 @@ impl From<AppendError> for Problem {
             AppendError::Store(error) => return error.into(),
             AppendError::Role { .. }
             | AppendError::OwnCapture
+            | AppendError::NotOwnCapture
             | AppendError::Edit(EditError::Refused(Reason::Role)) => (StatusCode::FORBIDDEN, "ask a supervisor"),
             AppendError::Certificate(_) => {
                 (StatusCode::FORBIDDEN, "check the clock; if it is right, ask the supervisor for a renewal")
             }
             AppendError::UnknownCapture => (StatusCode::NOT_FOUND, "see the list, and give the id whole"),
+            AppendError::Erased => (StatusCode::GONE, "nothing needs to be done about it any more"),
             AppendError::NoVerdict | AppendError::NoHub => (StatusCode::CONFLICT, "try again later, or see the detail"),
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "correct the request and send it again"),
         };
