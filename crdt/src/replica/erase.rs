@@ -24,7 +24,7 @@ use crate::statement::{Capture, Erasure, Kind, Statement, capture_id};
 use crate::store::{Batch, Direction, Store, StoreError, Table, Ticket};
 use crate::view::{CaptureView, EntryRef, Erased, Mark, Marks, Origin};
 
-/// Erasures of cut logs told on at a time: cuts are rare, and so are erasures that nobody says again.
+/// Erasures of cut logs looked at in one round: cuts are rare, and so are erasures that nobody says again.
 const ORPHANS_MAX: usize = 256;
 
 /// What shows by itself that the bodies about a capture may be lacking.
@@ -85,18 +85,23 @@ pub(super) enum Standing {
     Open,
     /// This hub has, and nobody has answered.
     Unanswered(DeviceId),
+    /// Nothing any more: it was erased before it was answered, or even accepted.
+    Early { accepted: bool },
     /// Nothing.
     Settled,
 }
 
 impl Standing {
     pub(super) fn of(view: &CaptureView) -> Self {
-        if view.origin.is_none() || view.erased.is_some() {
+        if view.origin.is_none() {
             return Self::Settled;
         }
-        match view.accepted() {
+        let (accepted, answered) = (view.accepted(), view.screened().is_some());
+        match accepted {
+            accepted if view.erased.is_some() && !answered => Self::Early { accepted: accepted.is_some() },
+            _ if view.erased.is_some() => Self::Settled,
             None => Self::Open,
-            Some(mark) if view.screened().is_none() => Self::Unanswered(mark.by),
+            Some(mark) if !answered => Self::Unanswered(mark.by),
             Some(_) => Self::Settled,
         }
     }
@@ -455,18 +460,30 @@ impl<S: Store> Replica<S> {
         self.erased
     }
 
+    /// Of those, how many no hub had accepted, and how many one had and nobody had answered.
+    #[must_use]
+    pub fn erased_early(&self) -> (u64, u64) {
+        let accepted = self.early.values().filter(|accepted| **accepted).count() as u64;
+        (self.early.len() as u64 - accepted, accepted)
+    }
+
     /// The captures erased since the last call, with what was here of each.
     pub(crate) fn take_erased(&mut self) -> Vec<(CaptureId, Option<Origin>)> {
         std::mem::take(&mut self.erased_news)
     }
 
-    /// Erasures that others hear of in no log: it was cut where they stood, or has another entry to say there.
-    pub(crate) fn orphans(&self) -> Result<Vec<(CaptureId, Proof)>, StoreError> {
+    /// Erasures that others hear of in no log: it was cut where they stood, or doesn't let them count. A bounded part of them from
+    /// a key on, which is set to where the next part begins.
+    pub(crate) fn orphans(&self, from: &mut Vec<u8>) -> Result<Vec<(CaptureId, Proof)>, StoreError> {
+        let begin = std::mem::take(from);
         if self.erased == 0 {
             return Ok(Vec::new());
         }
-        let (from, to) = (keys::ORPHAN_PREFIX, keys::after(keys::ORPHAN_PREFIX));
-        let rows = self.store.scan(Table::Meta, from, &to, Direction::Up, ORPHANS_MAX)?;
+        let (prefix, to) = (keys::ORPHAN_PREFIX, keys::after(keys::ORPHAN_PREFIX));
+        let rows = self.store.scan(Table::Meta, begin.as_slice().max(prefix), &to, Direction::Up, ORPHANS_MAX)?;
+        if let Some((last, _)) = rows.last().filter(|_| rows.len() == ORPHANS_MAX) {
+            *from = keys::after(last);
+        }
         let mut orphans = Vec::new();
         for (key, _) in rows {
             let Ok(id) = key[keys::ORPHAN_PREFIX.len()..].try_into().map(CaptureId) else { continue };

@@ -99,6 +99,8 @@ pub struct Replica<S> {
     open: BTreeSet<CaptureId>,
     /// Captures that this device, as a hub, has accepted and not answered.
     unanswered: BTreeSet<CaptureId>,
+    /// Captures that were erased before they were answered, and whether a hub had accepted them.
+    early: BTreeMap<CaptureId, bool>,
     captures: u64,
     /// How many captures are erased here.
     erased: u64,
@@ -127,6 +129,7 @@ impl<S: Store> Replica<S> {
             clock: Hlc::default(),
             open: BTreeSet::new(),
             unanswered: BTreeSet::new(),
+            early: BTreeMap::new(),
             captures: 0,
             erased: 0,
             erased_news: Vec::new(),
@@ -321,12 +324,17 @@ impl<S: Store> Replica<S> {
         self.restore_freezes()
     }
 
-    /// Keeps the sets of open and unanswered captures in step with a read model.
+    /// Keeps the sets of open, unanswered and too soon erased captures in step with a read model.
     fn track(&mut self, id: CaptureId, standing: Standing) {
         if standing == Standing::Open {
             self.open.insert(id);
         } else {
             self.open.remove(&id);
+        }
+        if let Standing::Early { accepted } = standing {
+            self.early.insert(id, accepted);
+        } else {
+            self.early.remove(&id);
         }
         if standing == Standing::Unanswered(self.identity.device()) {
             self.unanswered.insert(id);

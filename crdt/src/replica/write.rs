@@ -194,6 +194,9 @@ impl<S: Store> Replica<S> {
     /// Erases a capture, everywhere and for good: as the device that captured it, or as a supervisor or hub.
     pub fn erase_new(&mut self, now_ms: u64, id: CaptureId, why: Why) -> Result<Written, AppendError> {
         self.check_may_write(Kind::Erasure, now_ms)?;
+        if why == Why::Ordered && !self.identity.certificate.roles.has(Roles::SUPERVISOR) {
+            return Err(self.role_error());
+        }
         let erasure = self.erasure_of(id, why)?;
         self.append(now_ms, About::Capture(id), &Statement::Erasure(Box::new(erasure)))
     }
@@ -317,11 +320,14 @@ impl<S: Store> Replica<S> {
         certificate.valid_at(now_ms)?;
         let roles = Kind::rule(kind as u8).map_or(Roles(0), |rule| rule.roles);
         if roles != Roles(0) && !certificate.roles.any(roles) {
-            let roles = certificate.roles.names().join(", ");
-            let roles = if roles.is_empty() { "carrier".to_owned() } else { roles };
-            return Err(AppendError::Role { roles });
+            return Err(self.role_error());
         }
         Ok(())
+    }
+
+    fn role_error(&self) -> AppendError {
+        let roles = self.identity.certificate.roles.names().join(", ");
+        AppendError::Role { roles: if roles.is_empty() { "carrier".to_owned() } else { roles } }
     }
 
     fn check_draft(&self, draft: &CaptureDraft) -> Result<(), AppendError> {

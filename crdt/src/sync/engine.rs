@@ -50,6 +50,8 @@ pub struct Engine<S> {
     pub(super) outlines: VecDeque<(BlobRef, Outline)>,
     /// Images that go once their erasure is on disk.
     pub(super) leaving: VecDeque<(Ticket, Vec<BlobRef>)>,
+    /// Where to go on telling of erasures whose logs were cut.
+    pub(super) orphans_from: Vec<u8>,
     pub(super) gateway: bool,
     woken_for: Option<u64>,
 }
@@ -69,6 +71,7 @@ impl<S: Store> Engine<S> {
             counters: Counters::default(),
             outlines: VecDeque::new(),
             leaving: VecDeque::new(),
+            orphans_from: Vec::new(),
             gateway: false,
             woken_for: None,
         };

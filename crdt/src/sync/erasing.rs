@@ -83,7 +83,7 @@ impl<S: Store> Engine<S> {
 
     /// Tells peers of erasures that they can hear of in no log any more.
     pub(super) fn tell_orphans(&mut self) -> Result<(), StoreError> {
-        let orphans = self.replica.orphans()?;
+        let orphans = self.replica.orphans(&mut self.orphans_from)?;
         if orphans.is_empty() {
             return Ok(());
         }

@@ -212,7 +212,11 @@ fn only_the_origin_and_those_above_erase() {
     let all = entries_of(&told.hub);
     other.ingest(20, all.clone()).unwrap();
     carrier.ingest(20, all).unwrap();
-    assert_eq!(other.erase_new(30, told.id, Why::Ordered), Err(AppendError::NotOwnCapture));
+    assert_eq!(other.erase_new(30, told.id, Why::Withdrawn), Err(AppendError::NotOwnCapture));
+    assert!(
+        matches!(told.officer.erase_new(30, told.id, Why::Ordered), Err(AppendError::Role { .. })),
+        "not an officer's word"
+    );
     assert!(matches!(carrier.erase_new(30, told.id, Why::Ordered), Err(AppendError::Role { .. })));
     told.supervisor.erase_new(30, told.id, Why::Ordered).unwrap();
     told.meet();

@@ -7,6 +7,7 @@ mod erasure;
 mod forks;
 mod formats;
 mod hostile;
+mod leftovers;
 mod net;
 mod properties;
 mod site;

@@ -108,6 +108,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/captures/{id}", get(captures::show))
         .route("/api/captures/{id}/edits", post(edits::edit))
         .route("/api/captures/{id}/seen", post(captures::seen))
+        .route("/api/captures/{id}/withdraw", post(captures::withdraw))
         .route("/api/captures/{id}/reviews", post(captures::review))
         .route("/api/site/edits", post(edits::edit_site))
         .route("/api/site/record", get(edits::show_site))

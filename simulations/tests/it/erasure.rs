@@ -29,7 +29,7 @@ fn capture(world: &mut World, device: usize, images: &mut Images) -> CaptureId {
 }
 
 fn erase(world: &mut World, device: usize, id: CaptureId) -> bool {
-    let why = Why::ALL[world.draw(4) as usize];
+    let why = [Why::Done, Why::Expired, Why::Withdrawn][world.draw(3) as usize];
     world.write(device, |replica, now_ms| replica.erase_new(now_ms, id, why)).is_ok()
 }
 
@@ -79,17 +79,19 @@ fn storm(seed: u64) -> (usize, usize) {
     let members = [Member::Supervisor, Member::Officer, Member::Officer, Member::Officer, Member::Carrier];
     let all: Vec<usize> = members.into_iter().map(|member| world.add(member)).chain([hub]).collect();
     let (mut images, mut ids, mut gone) = (Images::new(), Vec::new(), Vec::new());
-    // Nobody erases what isn't on disk yet: a power cut may take that back.
     for _ in 0..80 {
         let device = all[world.draw(6) as usize];
         let id = ids.get(world.draw(ids.len() as u64) as usize).copied();
-        match (world.draw(8), id) {
-            (0 | 1, _) => ids.push(capture(&mut world, all[world_draw_officer(seed, images.len())], &mut images)),
+        match (world.draw(10), id) {
+            (0 | 1, _) => {
+                let officer = all[world.draw(4) as usize];
+                ids.push(capture(&mut world, officer, &mut images));
+            }
             (2, Some(id)) => {
                 let note = EditOp::Note { text: "a note".to_owned().into() };
                 let _ = world.edit(device, About::Capture(id), &[note]);
             }
-            (3, Some(id)) => gone.extend(erase(&mut world, device, id).then_some(id)),
+            (3 | 8 | 9, Some(id)) => gone.extend(erase(&mut world, device, id).then_some(id)),
             (4, Some(id)) => _ = world.write(device, |replica, now_ms| replica.seen_new(now_ms, id)),
             (5, _) => {
                 let other = all[world.draw(6) as usize];
@@ -99,6 +101,7 @@ fn storm(seed: u64) -> (usize, usize) {
             }
             (6, _) => world.cut_all(),
             (7, _) => {
+                // What isn't on disk yet a power cut takes back, an erasure too.
                 world.run(20);
                 world.restart(device);
             }
@@ -121,11 +124,6 @@ fn storm(seed: u64) -> (usize, usize) {
     }
     let erased = ids.iter().filter(|id| is_erased(&world, hub, **id)).count();
     (ids.len(), erased)
-}
-
-/// Officers and the supervisor by turns.
-const fn world_draw_officer(seed: u64, made: usize) -> usize {
-    (seed as usize + made) % 4
 }
 
 /// Copies of a device erase while they are apart, also what the other doesn't know of, in a log that is cut when they meet. The

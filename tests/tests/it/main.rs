@@ -4,6 +4,7 @@
 
 mod cli;
 mod crash;
+mod erasure;
 mod journey;
 #[cfg(target_os = "linux")]
 mod netns;

@@ -1,4 +1,4 @@
-//! A whole store of format 1, kept as a file. Pages of zeros are left out, since redb's files are mostly room.
+//! A whole store of format 2, kept as a file. Pages of zeros are left out, since redb's files are mostly room.
 //!
 //! Kept is, of each page of 4 KiB that isn't empty: its number (u32 big-endian), its length without the zeros at its end
 //! (u16 big-endian), those bytes. The blob beside the tables is written by name from its own bytes.
@@ -53,7 +53,7 @@ fn write(dir: &Path, history: &History) {
 }
 
 #[test]
-fn a_store_of_format_1_is_read_by_this_program() {
+fn a_store_that_was_kept_is_read_by_this_program() {
     let (history, dir) = (History::write(), tempfile::tempdir().unwrap());
     if bless() {
         write(dir.path(), &history);

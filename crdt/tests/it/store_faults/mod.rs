@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crdt::ids::BlobId;
 use crdt::store::redb::RedbStore;
-use crdt::store::{Batch, Direction, FORMAT_KEY, Store, StoreError, Table, Ticket};
+use crdt::store::{Batch, Direction, FORMAT, FORMAT_KEY, Store, StoreError, Table, Ticket};
 use disk::{Disk, Survivors};
 
 use crate::site::{self, Dice, Site};
@@ -379,12 +379,12 @@ fn a_store_of_a_newer_format_is_refused_and_left_alone() {
     sound(dir.path());
     let mut store = RedbStore::open(dir.path(), Box::new(|_| {})).unwrap();
     let mut batch = Batch::default();
-    batch.put(Table::Meta, FORMAT_KEY, 2u32.to_be_bytes());
+    batch.put(Table::Meta, FORMAT_KEY, (FORMAT + 1).to_be_bytes());
     store.apply(batch).unwrap();
     drop(store);
     for _ in 0..2 {
         let error = error_of(dir.path());
-        assert_eq!(error, StoreError::Version { found: 2, expected: 1 });
+        assert_eq!(error, StoreError::Version { found: FORMAT + 1, expected: FORMAT });
         assert!(error.to_string().contains("update the program"), "{error}");
     }
 }

@@ -16,4 +16,5 @@ pub(crate) mod site;
 pub(crate) mod status;
 pub(crate) mod synth;
 pub(crate) mod watch;
+pub(crate) mod withdraw;
 pub(crate) mod worker;
