@@ -4,8 +4,8 @@
 //! later every device does it by its own clock. A wrong clock must not destroy what others hold: nobody states an expiry by
 //! the own clock alone.
 
-use super::erase::Proof;
 use super::ingest::{SetAside, Work};
+use super::proof::Proof;
 use super::{AppendError, Replica, keys};
 use crate::entry::{About, Entry};
 use crate::ids::CaptureId;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
-use super::erase::{Proof, Standing};
+use super::erase::Standing;
 use super::log::{Head, Log, Run};
+use super::proof::Proof;
 use super::{EPOCHS_MAX, ForkFound, Replica, keys};
 use crate::codec::encode;
 use crate::entry::{About, Entry, EntryError, Header, bad_signatures};

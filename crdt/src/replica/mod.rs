@@ -11,6 +11,7 @@ mod freeze;
 mod ingest;
 pub(crate) mod keys;
 pub(crate) mod log;
+mod proof;
 mod query;
 mod reading;
 mod records;
@@ -21,11 +22,12 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use epoch::EPOCHS_MAX;
-pub use erase::{Ground, Proof, ProofError};
+
 pub use expire::GRACE_MS;
 pub use freeze::ForkFound;
 pub use ingest::{Accepted, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
 pub use log::{Head, Log};
+pub use proof::{Ground, Proof, ProofError};
 pub(crate) use query::Page;
 pub use query::{Cursor, PAGE_MAX, Query};
 pub use records::RECORDS_MAX;
