@@ -169,6 +169,12 @@ impl Entry {
         }
     }
 
+    /// The same without its body: the header and the signature still hold.
+    #[must_use]
+    pub fn without_body(&self) -> Self {
+        Self { signed: self.signed.clone(), body: None }
+    }
+
     /// Length on the wire, in bytes, to within a few.
     #[must_use]
     pub fn wire_bytes(&self) -> usize {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{CaptureId, DeviceId};
 use crate::knowledge::Knowledge;
+use crate::statement::Why;
 use crate::view::{CaptureView, Mark};
 
 /// The steps of a capture's journey, in order.
@@ -24,12 +25,25 @@ pub enum Stage {
     Examined,
     /// The origin's officer has read the answer.
     Seen,
+    /// It was taken back, and is erased.
+    Withdrawn,
+    /// It is erased, since its purpose is served or its time over, or by order.
+    Erased,
 }
 
 impl Stage {
     /// All stages, in order.
-    pub const ALL: [Self; 7] =
-        [Self::Recorded, Self::Copied, Self::AtGateway, Self::Accepted, Self::Screened, Self::Examined, Self::Seen];
+    pub const ALL: [Self; 9] = [
+        Self::Recorded,
+        Self::Copied,
+        Self::AtGateway,
+        Self::Accepted,
+        Self::Screened,
+        Self::Examined,
+        Self::Seen,
+        Self::Withdrawn,
+        Self::Erased,
+    ];
 
     /// The word for it, as in JSON.
     #[must_use]
@@ -42,6 +56,8 @@ impl Stage {
             Self::Screened => "screened",
             Self::Examined => "examined",
             Self::Seen => "seen",
+            Self::Withdrawn => "withdrawn",
+            Self::Erased => "erased",
         }
     }
 
@@ -80,6 +96,17 @@ pub struct Stages {
     pub examined: Option<Reached>,
     /// Read by the origin's officer.
     pub seen: Option<Reached>,
+    /// Erased, here and everywhere.
+    pub erased: Option<Gone>,
+}
+
+/// That a capture is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// Who said so first; `None` if nobody did before its time was over, or if the log that said it was cut.
+    pub by: Option<Reached>,
+    /// Why, as whoever said so first has it.
+    pub why: Option<Why>,
 }
 
 /// The one function that says how far a capture has come. `None` while the capture itself is unknown.
@@ -94,8 +121,12 @@ pub fn stages(
     now_ms: u64,
 ) -> Option<Stages> {
     let origin = view.origin.as_ref()?;
+    let erased = view.erased.as_ref();
     let accepted = view.accepted();
     let whole = |device: &DeviceId| {
+        if erased.is_some() {
+            return false;
+        }
         if *device == own.0 {
             return own.1;
         }
@@ -106,7 +137,7 @@ pub fn stages(
             || (known.has(origin.at) && (origin.blobs.is_empty() || known.holds(&id)))
     };
     let mut holders: Vec<DeviceId> = knowledge.devices().map(|(device, _)| *device).filter(whole).collect();
-    if own.1 && !holders.contains(&own.0) {
+    if own.1 && erased.is_none() && !holders.contains(&own.0) {
         holders.push(own.0);
         holders.sort();
     }
@@ -117,11 +148,17 @@ pub fn stages(
         .collect();
     let copies: Vec<DeviceId> = holders.into_iter().filter(|device| *device != origin.device).collect();
     let verdict = view.screened();
-    // Nobody examines their own capture.
-    let examines = |review: &&Mark, verdict: &Mark| *review.refers == verdict.entry.0 && review.by != origin.device;
+    // Nobody examines their own capture. What a review was of is gone with its body.
+    let examines = |review: &&Mark, verdict: &Mark| {
+        review.by != origin.device && (erased.is_some() || *review.refers == verdict.entry.0)
+    };
     let examined = verdict.and_then(|verdict| view.reviews.iter().find(|review| examines(review, verdict)));
     let seen = view.seen.iter().find(|seen| seen.by == origin.device);
+    let gone = erased.map(|erased| Gone { by: erased.statements.first().map(reached), why: erased.why() });
+    let withdrawn = gone.as_ref().is_some_and(|gone| gone.why == Some(Why::Withdrawn));
     let now = [
+        (withdrawn, Stage::Withdrawn),
+        (gone.is_some(), Stage::Erased),
         (seen.is_some(), Stage::Seen),
         (examined.is_some(), Stage::Examined),
         (verdict.is_some(), Stage::Screened),
@@ -138,6 +175,7 @@ pub fn stages(
         screened: verdict.map(reached),
         examined: examined.map(reached),
         seen: seen.map(reached),
+        erased: gone,
     })
 }
 
@@ -155,7 +193,7 @@ mod tests {
     use crate::knowledge::Fact;
     use crate::statement::Priority;
     use crate::time::Hlc;
-    use crate::view::{EntryRef, Origin};
+    use crate::view::{EntryRef, Erased, Marks, Origin};
 
     const ID: CaptureId = CaptureId([9; 16]);
     const ORIGIN: DeviceId = DeviceId([1; 32]);
@@ -217,6 +255,27 @@ mod tests {
         assert_eq!(now(&view, &knowledge), Stage::Examined, "only the origin's reading counts");
         view.seen.add(mark(ORIGIN, 6, ByteArray::new([3; 32])));
         assert_eq!(now(&view, &knowledge), Stage::Seen);
+    }
+
+    #[test]
+    fn what_is_erased_is_at_its_end_whatever_it_had_reached_and_nobody_holds_it() {
+        let (mut view, mut knowledge) = (view(), Knowledge::default());
+        knowledge.learn(20, OTHER, OTHER, &Fact::Holds(ID));
+        view.receipts.add(mark(HUB, 1, PAYLOAD));
+        view.verdicts.add(mark(HUB, 2, ByteArray::new([0; 32])));
+        view.erased = Some(Erased { device: ORIGIN, statements: Marks::default() });
+        let said = |view: &CaptureView| stages(ID, view, &knowledge, (ORIGIN, true), 100).unwrap();
+        let silent = said(&view);
+        assert_eq!((silent.now, silent.copies), (Stage::Erased, vec![]));
+        assert_eq!(silent.erased, Some(Gone { by: None, why: None }), "by its clock alone");
+        assert!(silent.accepted.is_some() && silent.screened.is_some(), "the trail stays");
+        for (why, stage) in [(Why::Withdrawn, Stage::Withdrawn), (Why::Done, Stage::Erased)] {
+            let mut view = view.clone();
+            let statement = mark(ORIGIN, 3, Mark::refers_to(why));
+            view.erased.as_mut().unwrap().statements.add(statement);
+            let said = said(&view);
+            assert_eq!((said.now, said.erased.unwrap().why), (stage, Some(why)));
+        }
     }
 
     #[test]

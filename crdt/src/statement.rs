@@ -57,6 +57,8 @@ pub enum Kind {
     Readmission = 11,
     /// A new key under which members write to each other, sealed to each of them.
     GroupKey = 12,
+    /// What was taken of a person goes, on every device, for good.
+    Erasure = 13,
 }
 
 /// What a kind of entry may be about.
@@ -81,12 +83,13 @@ pub struct Rule {
     pub about: Subject,
 }
 
+const ANY_ROLE: Roles = Roles::OFFICER.and(Roles::SUPERVISOR).and(Roles::HUB);
 const EDITORS: Roles = Roles::OFFICER.and(Roles::SUPERVISOR);
 const MEMBERS: Roles = Roles(0);
 
 impl Kind {
     /// Who may write what: the only place that says so.
-    pub const RULES: [Rule; 12] = [
+    pub const RULES: [Rule; 13] = [
         Rule { kind: Self::Certificate, roles: MEMBERS, about: Subject::Site },
         Rule { kind: Self::Capture, roles: Roles::OFFICER, about: Subject::Capture },
         Rule { kind: Self::Edit, roles: EDITORS, about: Subject::Any },
@@ -99,6 +102,8 @@ impl Kind {
         Rule { kind: Self::Vote, roles: Roles::SUPERVISOR, about: Subject::Site },
         Rule { kind: Self::Readmission, roles: Roles::SUPERVISOR, about: Subject::Capture },
         Rule { kind: Self::GroupKey, roles: EDITORS, about: Subject::Site },
+        // Officers only of what their own device captured: see `Erasure::allows`.
+        Rule { kind: Self::Erasure, roles: ANY_ROLE, about: Subject::Capture },
     ];
 
     /// The word for it, as in lists.
@@ -117,6 +122,7 @@ impl Kind {
             Self::Vote => "vote",
             Self::Readmission => "readmission",
             Self::GroupKey => "group key",
+            Self::Erasure => "erasure",
         }
     }
 
@@ -132,11 +138,23 @@ impl Kind {
         matches!(self, Self::Revocation | Self::Vote | Self::Readmission | Self::GroupKey)
     }
 
-    /// Whether such an entry proves by itself what it says, so that it counts whoever carried it into a log, a revoked
-    /// device too.
+    /// Whether such an entry proves by itself what it says, whoever carried it into a log.
     #[must_use]
     pub const fn proves_itself(self) -> bool {
         matches!(self, Self::Certificate | Self::Fork | Self::Revocation)
+    }
+
+    /// Whether such an entry counts also where its author is revoked: it proves itself, or can't be taken back.
+    #[must_use]
+    pub const fn outlives_revocation(self) -> bool {
+        self.proves_itself() || matches!(self, Self::Erasure)
+    }
+
+    /// Whether the body of such an entry goes when the capture that it is about is erased. What stays says nothing of the
+    /// person: it is the trail of who did what when.
+    #[must_use]
+    pub const fn is_erasable(self) -> bool {
+        matches!(self, Self::Capture | Self::Edit | Self::Verdict | Self::Review)
     }
 }
 
@@ -342,6 +360,68 @@ pub struct GroupKeyGrant {
     pub sealed: Sealed,
 }
 
+/// Why a capture is erased. One word of a few: in words of their own people would say something about somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// The purpose is served: the officer has read an answer after which nobody needs the data. Which one, it doesn't say.
+    Done,
+    /// It was kept as long as it may be.
+    Expired,
+    /// Whoever took it takes it back: a mistake, or no longer wanted.
+    Withdrawn,
+    /// A supervisor orders it: a court or the person asked for it.
+    Ordered,
+}
+
+impl Why {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::Done, Self::Expired, Self::Withdrawn, Self::Ordered];
+
+    /// The word for it, as in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
+            Self::Ordered => "ordered",
+        }
+    }
+}
+
+/// A capture is erased: every body about it that says anything of the person, and its images.
+///
+/// It proves by itself whose capture it is, so that it holds on a replica that never sees the capture's body; and it is
+/// final, whatever becomes of its author or its log later: what is gone can't come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Why.
+    pub why: Why,
+    /// The device that captured.
+    pub device: DeviceId,
+    /// The capture's nonce, which binds its id to that device.
+    pub nonce: ByteArray<16>,
+    /// Where the capture stands.
+    pub at: EntryRef,
+    /// The capture's entry.
+    pub entry: EntryHash,
+}
+
+impl Erasure {
+    /// Whether a member with `roles` may erase this: a hub and a supervisor anything, an officer what the own device captured.
+    #[must_use]
+    pub fn allows(&self, roles: Roles, author: DeviceId) -> bool {
+        roles.any(Roles::HUB.and(Roles::SUPERVISOR)) || (roles.has(Roles::OFFICER) && author == self.device)
+    }
+
+    /// Whether this is about the capture that it is said to be about.
+    #[must_use]
+    pub fn is_about(&self, about: &About) -> bool {
+        about.capture() == Some(capture_id(self.device, &self.nonce))
+    }
+}
+
 /// Two headers that one author signed with one sequence number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fork {
@@ -403,6 +483,8 @@ pub enum Statement {
     Readmission(Readmission),
     /// See [`Kind::GroupKey`].
     GroupKey(Box<GroupKeyGrant>),
+    /// See [`Kind::Erasure`].
+    Erasure(Box<Erasure>),
 }
 
 /// Why a body is set aside although its entry continues its log.
@@ -432,6 +514,7 @@ impl Statement {
             Kind::Vote => Self::Vote(Box::new(read(body)?)),
             Kind::Readmission => Self::Readmission(read(body)?),
             Kind::GroupKey => Self::GroupKey(Box::new(read(body)?)),
+            Kind::Erasure => Self::Erasure(Box::new(read(body)?)),
         };
         statement.check_bounds()?;
         Ok(statement)
@@ -453,6 +536,7 @@ impl Statement {
             Self::Vote(it) => encode(it),
             Self::Readmission(it) => encode(it),
             Self::GroupKey(it) => encode(it),
+            Self::Erasure(it) => encode(it),
         }
     }
 
@@ -472,6 +556,7 @@ impl Statement {
             Self::Vote(_) => Kind::Vote,
             Self::Readmission(_) => Kind::Readmission,
             Self::GroupKey(_) => Kind::GroupKey,
+            Self::Erasure(_) => Kind::Erasure,
         }
     }
 
@@ -528,13 +613,26 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_rule_and_roles_are_kept_apart() {
-        assert!(Kind::RULES.is_sorted_by(|one, next| one.kind < next.kind));
+        assert!(Kind::RULES.is_sorted_by(|one, next| (one.kind as u8) < next.kind as u8), "each number once, in order");
         let capture = About::Capture(CaptureId([1; 16]));
         let verdict = Kind::rule(Kind::Verdict as u8).unwrap();
         assert!(verdict.allows(Roles::HUB, &capture));
         assert!(!verdict.allows(Roles::OFFICER.and(Roles::SUPERVISOR), &capture));
         assert!(!verdict.allows(Roles::HUB, &About::Site));
         assert!(Kind::rule(200).is_none());
+    }
+
+    #[test]
+    fn an_officer_erases_what_the_own_device_captured_and_others_anything() {
+        let (device, other) = (DeviceId([1; 32]), DeviceId([2; 32]));
+        let at = EntryRef { log: crate::ids::LogId([3; 16]), seq: 2 };
+        let nonce = ByteArray::new([4; 16]);
+        let erasure = Erasure { why: Why::Withdrawn, device, nonce, at, entry: EntryHash([5; 32]) };
+        assert!(erasure.allows(Roles::OFFICER, device) && !erasure.allows(Roles::OFFICER, other));
+        assert!(erasure.allows(Roles::SUPERVISOR, other) && erasure.allows(Roles::HUB, other));
+        assert!(!erasure.allows(Roles(0), device));
+        assert!(erasure.is_about(&About::Capture(capture_id(device, &nonce))));
+        assert!(!erasure.is_about(&About::Capture(capture_id(other, &nonce))) && !erasure.is_about(&About::Site));
     }
 
     #[test]

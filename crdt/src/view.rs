@@ -8,7 +8,7 @@ use serde_bytes::ByteArray;
 use crate::blob::BlobRef;
 use crate::entry::Header;
 use crate::ids::{DeviceId, EntryHash, LogId};
-use crate::statement::{Capture, Priority};
+use crate::statement::{Capture, Priority, Why};
 use crate::time::Hlc;
 
 /// Most marks of one sort kept per capture. Honest sites have one or two (a verdict per hub); the earliest ones stay.
@@ -34,8 +34,24 @@ pub struct Mark {
     pub by: DeviceId,
     /// The entry's name.
     pub entry: EntryHash,
-    /// What it refers to: the payload for receipts and verdicts, the verdict for reviews and seen.
+    /// What it refers to: the payload for receipts and verdicts, the verdict for reviews and seen; zeros if that went with the
+    /// body. Of an erasure [`Mark::why`].
     pub refers: ByteArray<32>,
+}
+
+impl Mark {
+    /// Of an erasure: why.
+    #[must_use]
+    pub fn why(&self) -> Option<Why> {
+        Why::ALL.into_iter().find(|why| Self::refers_to(*why) == self.refers)
+    }
+
+    /// What the mark of an erasure refers to: the number of its reason, and zeros.
+    pub(crate) fn refers_to(why: Why) -> ByteArray<32> {
+        let mut refers = [0; 32];
+        refers[0] = why as u8 + 1;
+        refers.into()
+    }
 }
 
 /// Marks in order of time, bounded.
@@ -115,6 +131,22 @@ impl Origin {
         }
     }
 
+    /// What is left of it once the capture is erased: what its header says.
+    #[must_use]
+    pub fn bare(header: &Header) -> Self {
+        Self {
+            at: EntryRef { log: header.author.log(), seq: header.seq },
+            device: header.author.device,
+            epoch: header.author.epoch,
+            time: header.time,
+            purpose: String::new(),
+            priority: Priority::Routine,
+            delete_after_ms: 0,
+            payload: header.body_hash,
+            blobs: Vec::new(),
+        }
+    }
+
     /// Whether this statement of a capture holds, and not another of the same one. A device whose log was cut states its
     /// captures again, and so does a copy of it that has them: the device's first log holds, and else the earliest time. So
     /// one that doesn't hold is never in the first log, and is found in the table of what is stated about the capture.
@@ -128,6 +160,24 @@ impl Origin {
     #[must_use]
     pub fn blob_bytes(&self) -> u64 {
         self.blobs.iter().map(|blob| u64::from(blob.bytes)).sum()
+    }
+}
+
+/// That a capture is erased here. What is left of its read model follows from headers, and from bodies that stay, alone: so it
+/// is the same on a replica that never had the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// The device that captured.
+    pub device: DeviceId,
+    /// Who said so, in logs that stand. Empty if its time was over before anybody did, or if those logs were cut.
+    pub statements: Marks,
+}
+
+impl Erased {
+    /// Why, by the earliest statement.
+    #[must_use]
+    pub fn why(&self) -> Option<Why> {
+        self.statements.first().and_then(Mark::why)
     }
 }
 
@@ -146,6 +196,8 @@ pub struct CaptureView {
     pub seen: Marks,
     /// How many edits its record has had.
     pub edits: u32,
+    /// Whether all this is only what is left of it.
+    pub erased: Option<Erased>,
 }
 
 impl CaptureView {
@@ -158,7 +210,18 @@ impl CaptureView {
     /// The first answer to this very payload.
     #[must_use]
     pub fn screened(&self) -> Option<&Mark> {
+        if self.erased.is_some() {
+            return self.verdicts.first().filter(|_| self.origin.is_some());
+        }
         self.for_payload(&self.verdicts)
+    }
+
+    /// Whether nothing is known but, at most, that it is erased.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        let marks = [&self.receipts, &self.verdicts, &self.reviews, &self.seen];
+        let said = self.erased.as_ref().is_some_and(|erased| !erased.statements.is_empty());
+        self.origin.is_none() && self.edits == 0 && !said && marks.iter().all(|marks| marks.is_empty())
     }
 
     fn for_payload<'a>(&self, marks: &'a Marks) -> Option<&'a Mark> {

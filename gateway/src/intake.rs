@@ -62,6 +62,8 @@ struct Job {
     failures: u32,
     blamed: u32,
     on_seat: bool,
+    /// Nobody wants the answer any more.
+    erased: bool,
 }
 
 /// The machine.
@@ -118,6 +120,10 @@ impl Intake {
         let Some(job) = self.jobs.get_mut(&capture).filter(|job| job.on_seat) else { return };
         job.on_seat = false;
         self.taken -= 1;
+        if job.erased {
+            self.jobs.remove(&capture);
+            return self.seat();
+        }
         match result {
             Ok(content) => {
                 self.jobs.remove(&capture);
@@ -127,6 +133,18 @@ impl Intake {
             Err(Failed::Blamed(reason)) => self.blame(now_ms, capture, reason),
         }
         self.seat();
+    }
+
+    /// A capture was erased: it isn't screened any more, and what a seat still finds of it is forgotten.
+    pub fn erased(&mut self, capture: CaptureId) {
+        let Some(job) = self.jobs.get_mut(&capture) else { return };
+        if job.on_seat {
+            job.erased = true;
+            return;
+        }
+        self.ready.remove(&job.rank);
+        self.waiting.retain(|(_, waiting)| *waiting != capture);
+        self.jobs.remove(&capture);
     }
 
     /// Time passed: see [`Self::wake_at`].
@@ -165,7 +183,7 @@ impl Intake {
         match self.jobs.entry(capture) {
             Entry::Occupied(_) => None,
             Entry::Vacant(place) => {
-                place.insert(Job { rank, failures: 0, blamed: 0, on_seat: false });
+                place.insert(Job { rank, failures: 0, blamed: 0, on_seat: false, erased: false });
                 Some(rank)
             }
         }
@@ -258,6 +276,22 @@ mod tests {
         intake.screened(2, A, Ok(no_match()));
         intake.screened(2, A, Ok(no_match()));
         assert_eq!(drain(&mut intake).len(), 1, "a result that nobody waits for is nothing");
+    }
+
+    #[test]
+    fn what_is_erased_is_not_screened_and_what_was_found_of_it_is_forgotten() {
+        let mut intake = Intake::new(1);
+        for (id, ms) in [(A, 1), (B, 2), (C, 3)] {
+            intake.accepted(id, &origin(ms, Priority::Routine));
+        }
+        assert_eq!(drain(&mut intake), [Output::Screen(A)]);
+        intake.erased(A);
+        intake.erased(B);
+        intake.screened(5, A, Ok(no_match()));
+        assert_eq!(drain(&mut intake), [Output::Screen(C)], "the seat is free again, for the one that is left");
+        intake.screened(6, C, Err(Failed::Later("away".into())));
+        intake.erased(C);
+        assert_eq!((intake.wake_at(), intake.waiting()), (None, 0));
     }
 
     #[test]

@@ -75,7 +75,8 @@ fn describe(status: &HubStatus) -> String {
         registry.register(name, help, family);
     };
     gauge("captures", "Captures known", |site| site.captures);
-    gauge("accepted", "Captures that a hub has whole", |site| site.accepted);
+    gauge("erased", "Captures of which nothing but the trail is left", |site| site.erased);
+    gauge("accepted", "Captures that a hub has, or had, whole", |site| site.accepted);
     gauge("waiting", "Accepted captures that wait for an answer", |site| site.waiting);
     gauge("answered", "Accepted captures that have an answer", |site| site.answered);
     gauge("sealed_to_others", "Captures that aren't sealed to this hub", |site| site.sealed_to_others);

@@ -187,7 +187,7 @@ impl Lan {
                 tracing::error!(%error, "the store can't be written");
                 self.shared.note(now_ms, error.to_string());
             }
-            SyncEvent::Changed(_) | SyncEvent::Whole(_) => {}
+            SyncEvent::Changed(_) | SyncEvent::Whole(_) | SyncEvent::Erased(_) => {}
         }
     }
 

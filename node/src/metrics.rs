@@ -34,6 +34,7 @@ fn describe(engine: &Engine, gateway: bool, lock: Told) -> String {
     let (missing_captures, missing_bytes) = engine.missing();
     let connected = |class| peers.iter().filter(|peer| peer.admitted && peer.class == class).count() as u64;
     gauge("captures", "Captures known", replica.captures());
+    gauge("captures_erased", "Captures of which nothing but the trail is left", replica.erased());
     gauge("captures_open", "Captures that no hub has accepted yet", replica.open_captures().len() as u64);
     gauge("missing_captures", "Captures of which images are missing here", missing_captures as u64);
     gauge("missing_bytes", "Bytes of images that are missing here", missing_bytes);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::erase::Overlay;
 use super::ingest::{Work, put_run};
 use super::log::{Head, Run};
 use super::{Replica, keys, read};
@@ -84,8 +85,9 @@ impl<S: Store> Replica<S> {
         let (touched, lost) = self.remove_entries(cut, height, &mut work)?;
         self.cut_runs(log, seq, &mut work.batch)?;
         self.shorten(log, seq, &mut work)?;
+        let cutting = Overlay::of(&work.batch);
         for id in &touched {
-            self.rebuild_view(*id, |header| is_left(header, cut), &mut work)?;
+            self.rebuild_view(*id, |header| is_left(header, cut), &cutting, &mut work)?;
         }
         self.restate(lost, cut, &mut work)?;
         self.lower_promises(log, seq);
@@ -168,14 +170,24 @@ impl<S: Store> Replica<S> {
         counts.then_some(certificate)
     }
 
-    /// Works a read model out again from those of its entries that are left and count.
+    /// Works a read model out again from those of its entries that are left and count. `changed` are the tables as they will be.
     pub(super) fn rebuild_view(
         &mut self,
         id: CaptureId,
         is_left: impl Fn(&Header) -> bool,
+        changed: &Overlay,
         work: &mut Work,
     ) -> Result<(), StoreError> {
-        let before = self.capture(id)?.and_then(|view| view.origin);
+        let before = self.capture(id)?.unwrap_or_default();
+        if let Some(erased) = &before.erased {
+            let view = self.fold_again(id, erased.device, &before, changed, &mut work.batch)?;
+            self.captures -= u64::from(before.origin.is_some());
+            self.captures += u64::from(view.origin.is_some());
+            self.note_orphan(id, &view, &mut work.batch)?;
+            work.views.insert(id, view);
+            return Ok(());
+        }
+        let before = before.origin;
         let mut entries: Vec<Entry> = Vec::new();
         if let Some(origin) = &before {
             work.batch.remove(Table::Order, keys::order(origin.time, id));

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
+use super::erase::Standing;
 use super::log::{Head, Log, Run};
+use super::proof::Proof;
 use super::{EPOCHS_MAX, ForkFound, Replica, keys};
 use crate::codec::encode;
 use crate::entry::{About, Entry, EntryError, Header, bad_signatures};
@@ -13,7 +15,7 @@ use crate::ids::{CaptureId, EntryHash, LogId};
 use crate::site::{Certificate, CertificateError};
 use crate::statement::{Kind, Statement, StatementError, capture_id};
 use crate::store::{Batch, Store, StoreError, Table, Ticket};
-use crate::view::{CaptureView, EntryRef, Mark, Origin};
+use crate::view::{CaptureView, EntryRef, Erased, Mark, Marks, Origin};
 
 /// Most entries that wait for an earlier one. They come only when a peer pushes live entries across a gap, which it avoids.
 pub const PARKED_MAX: usize = 1_024;
@@ -32,7 +34,7 @@ pub enum Refusal {
     /// It doesn't point to the entry that this replica has before it.
     #[error("the entry doesn't continue the log")]
     Discontinuous,
-    /// Its body is missing, and nothing says that it may be: whoever carried it could have dropped it.
+    /// Its body is missing, and its capture isn't known to be erased: whoever carried it could have dropped it.
     #[error("the entry came without its body")]
     NoBody,
     /// The log forked at or before this place.
@@ -59,9 +61,9 @@ pub enum SetAside {
     #[error("the entry is dated before the one it follows")]
     Backdated,
     /// The body can't be read or is out of bounds.
-    #[error(transparent)]
+    #[error("the body doesn't hold: {0}")]
     Body(#[from] StatementError),
-    /// The body was erased.
+    /// The body was erased: what the header says counts all the same.
     #[error("the body was erased")]
     Erased,
     /// The capture's id isn't bound to this device.
@@ -142,6 +144,18 @@ impl Parking {
         Some(found)
     }
 
+    /// Drops the bodies about a capture that was erased.
+    pub(super) fn strip(&mut self, capture: CaptureId) {
+        for (_, entry) in self.entries.values_mut() {
+            let header = entry.header();
+            let goes = header.about.capture() == Some(capture)
+                && Kind::rule(header.kind).is_some_and(|rule| rule.kind.is_erasable());
+            if let Some(body) = entry.body.take_if(|_| goes) {
+                self.bytes -= body.len();
+            }
+        }
+    }
+
     pub(super) fn drop_log(&mut self, log: LogId) {
         let seqs: Vec<u64> = self.entries.range((log, 0)..=(log, u64::MAX)).map(|((_, seq), _)| *seq).collect();
         for seq in seqs {
@@ -159,6 +173,8 @@ pub(super) struct Work {
     pub(super) freezes: Vec<(LogId, u64)>,
     /// Captures to look at again once this is in the store.
     pub(super) again: BTreeSet<CaptureId>,
+    /// Captures that this erases, and why each may be.
+    pub(super) erasures: BTreeMap<CaptureId, Proof>,
     pub(super) accepted: Vec<Accepted>,
     pub(super) out: Ingested,
 }
@@ -182,7 +198,7 @@ impl<S: Store> Replica<S> {
             let log = header.author.log();
             if let Err(error) = entry.check_shape(self.site()) {
                 work.out.refused.push((log, error.into()));
-            } else if entry.body.is_none() {
+            } else if entry.body.is_none() && !self.may_lack_its_body(header)? {
                 work.out.refused.push((log, Refusal::NoBody));
             } else if header.author.epoch >= EPOCHS_MAX {
                 work.out.refused.push((log, Refusal::TooManyLogs));
@@ -303,13 +319,25 @@ impl<S: Store> Replica<S> {
         let at = EntryRef { log: header.author.log(), seq: header.seq };
         let arrival = self.next_arrival;
         self.next_arrival += 1;
+        // What comes after its capture was erased isn't kept, not even for a moment.
+        let stripped = self.is_to_be_stripped(header, work)?.then(|| entry.without_body());
+        let entry = stripped.as_ref().unwrap_or(entry);
         work.batch.put(Table::Entries, keys::entry(arrival), encode(entry));
         let effect = self.interpret(at, entry);
         self.grow(at, arrival, hash, entry, work);
         let set_aside = match effect {
             Ok(statement) if self.is_void(header) => Some(self.keep_void(at, entry, arrival, &statement, work)),
-            Ok(effect) => self.take_effect(at, hash, entry, arrival, &effect, work)?,
-            Err(reason) => Some(reason),
+            Ok(effect) => {
+                let reason = self.take_effect(at, hash, entry, arrival, &effect, work)?;
+                self.notice_its_age(now_ms, at, entry, &effect, &reason, work);
+                reason
+            }
+            Err(SetAside::Erased) if !self.is_void(entry.header()) => self.leave_trace(hash, entry, arrival, work)?,
+            Err(reason) => {
+                // Found when the capture is erased, and counted as nothing until then.
+                work.batch.put(Table::About, keys::about(&header.about, arrival), []);
+                Some(if reason == SetAside::Erased { SetAside::Revoked } else { reason })
+            }
         };
         if let Some(reason) = &set_aside {
             work.batch.put(Table::Quarantine, keys::entry(arrival), reason.to_string());
@@ -344,7 +372,6 @@ impl<S: Store> Replica<S> {
     fn interpret(&self, at: EntryRef, entry: &Entry) -> Result<Statement, SetAside> {
         let header = entry.header();
         let rule = Kind::rule(header.kind).ok_or(SetAside::UnknownKind)?;
-        let body = entry.body.as_ref().ok_or(SetAside::Erased)?;
         if rule.kind == Kind::Certificate {
             let certificate = self.certificate_in(entry).ok_or(SetAside::Certificate(CertificateError::Signature))?;
             certificate.valid_at(header.time.ms()).map_err(SetAside::Certificate)?;
@@ -358,6 +385,7 @@ impl<S: Store> Replica<S> {
         if !rule.allows(log.certificate.roles, &header.about) {
             return Err(SetAside::Role);
         }
+        let body = entry.body.as_ref().ok_or(SetAside::Erased)?;
         Ok(Statement::decode(rule.kind, body)?)
     }
 
@@ -403,6 +431,11 @@ impl<S: Store> Replica<S> {
             Statement::Revocation(order) if order.verify(&self.membership.manifest).is_err() => {
                 return Ok(Some(SetAside::Order));
             }
+            Statement::Erasure(erasure) => {
+                if let Some(reason) = self.take_erasure(at, entry, erasure, work) {
+                    return Ok(Some(reason));
+                }
+            }
             decision if decision.kind().decides() => {
                 if let Some(reason) = self.note_decision(at, header, statement, work) {
                     return Ok(Some(reason));
@@ -412,16 +445,19 @@ impl<S: Store> Replica<S> {
             Statement::Edit(_) | Statement::Capture(_) => self.records.forget(&header.about),
             _ => {}
         }
-        // A capture is found by its read model, unless that names another statement of it: see `Origin::outranks`.
-        if header.kind != Kind::Capture as u8 || header.author.epoch > 0 {
+        let (mut reason, mut found) = (None, false);
+        if let Some(id) = header.about.capture() {
+            let mut view = self.view_in(id, work)?;
+            let known = view.origin.is_some();
+            reason = apply_to_view(&mut view, id, hash, header, statement, &mut work.batch);
+            self.captures += u64::from(!known && view.origin.is_some());
+            // A capture is found by its read model, unless that names another statement of it: see `Origin::outranks`.
+            found = header.author.epoch == 0 && view.origin.as_ref().is_some_and(|origin| origin.at == at);
+            work.views.insert(id, view);
+        }
+        if !found {
             work.batch.put(Table::About, keys::about(&header.about, arrival), self.roles_for(at, statement));
         }
-        let Some(id) = header.about.capture() else { return Ok(None) };
-        let mut view = self.view_in(id, work)?;
-        let known = view.origin.is_some();
-        let reason = apply_to_view(&mut view, id, hash, header, statement, &mut work.batch);
-        self.captures += u64::from(!known && view.origin.is_some());
-        work.views.insert(id, view);
         Ok(reason)
     }
 
@@ -442,6 +478,7 @@ impl<S: Store> Replica<S> {
 
     /// Sends a call's work to the store as one batch.
     pub(super) fn commit(&mut self, mut work: Work) -> Result<Ingested, StoreError> {
+        let mut erased = self.erase(&mut work)?;
         let mut heads = Vec::with_capacity(work.logs.len());
         for id in &work.logs {
             let Some(log) = self.logs.get(id) else { continue };
@@ -450,19 +487,21 @@ impl<S: Store> Replica<S> {
             heads.push((*id, log.head));
         }
         for (id, view) in &work.views {
-            if *view == CaptureView::default() {
+            if view.is_empty() {
                 // As on a replica that never heard of it.
                 work.batch.remove(Table::Captures, id.0);
             } else {
                 work.batch.put(Table::Captures, id.0, encode(view));
             }
-            self.track(*id, view.origin.is_some(), view.accepted().map(|mark| mark.by), view.screened().is_some());
+            self.track(*id, Standing::of(view));
+            self.expiry.notice(*id, view);
         }
         for (log, seq) in &work.freezes {
             self.note_freeze(*log, *seq, &mut work.batch);
         }
         if !work.batch.is_empty() {
             let ticket = self.store.apply(work.batch)?;
+            self.erased_news.append(&mut erased);
             self.news.append(&mut work.accepted);
             self.pending.push_back((ticket, heads));
             work.out.ticket = Some(ticket);
@@ -498,6 +537,12 @@ pub(super) fn apply_to_view(
         Statement::Verdict(verdict) => view.verdicts.add(mark(*verdict.payload)),
         Statement::Review(review) => view.reviews.add(mark(review.verdict.0)),
         Statement::Seen(seen) => view.seen.add(mark(seen.verdict.0)),
+        Statement::Erasure(erasure) => {
+            let erased =
+                view.erased.get_or_insert_with(|| Erased { device: erasure.device, statements: Marks::default() });
+            erased.statements.add(mark(*Mark::refers_to(erasure.why)));
+        }
+        Statement::Edit(_) if view.erased.is_some() => {}
         Statement::Edit(_) => view.edits = view.edits.saturating_add(1),
         Statement::Certificate(_)
         | Statement::Fork(_)
@@ -509,7 +554,7 @@ pub(super) fn apply_to_view(
     None
 }
 
-fn state_origin(view: &mut CaptureView, id: CaptureId, stated: Origin, batch: &mut Batch) {
+pub(super) fn state_origin(view: &mut CaptureView, id: CaptureId, stated: Origin, batch: &mut Batch) {
     if let Some(held) = &view.origin {
         if !stated.outranks(held) {
             return;

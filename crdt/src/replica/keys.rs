@@ -9,6 +9,14 @@ use crate::view::EntryRef;
 pub(crate) const LOG_PREFIX: &[u8] = b"log/";
 /// Prefix of the rows in `Meta` that hold what is known of devices.
 pub(crate) const KNOWN_PREFIX: &[u8] = b"known/";
+/// Prefix of the rows in `Meta` that say why a capture may lack its bodies.
+pub(crate) const ERASED_PREFIX: &[u8] = b"erased/";
+/// Prefix of the rows in `Meta` that name erasures which stand in no log here.
+pub(crate) const ORPHAN_PREFIX: &[u8] = b"orphan/";
+/// Prefix of the rows in `Meta` that hold the certificates of those who erased.
+pub(crate) const ERASER_PREFIX: &[u8] = b"eraser/";
+/// Row in `Meta`: how many captures were erased when the store was last scrubbed.
+pub(crate) const SCRUBBED: &[u8] = b"scrubbed";
 /// Row in `Meta`: the epoch of the own log.
 pub(crate) const EPOCH: &[u8] = b"epoch";
 
@@ -42,6 +50,18 @@ pub(crate) fn about_prefix(about: &About) -> Vec<u8> {
 
 pub(crate) fn log(log: LogId) -> Vec<u8> {
     [LOG_PREFIX, &log.0].concat()
+}
+
+pub(crate) fn erased(capture: CaptureId) -> Vec<u8> {
+    [ERASED_PREFIX, &capture.0].concat()
+}
+
+pub(crate) fn orphan(capture: CaptureId) -> Vec<u8> {
+    [ORPHAN_PREFIX, &capture.0].concat()
+}
+
+pub(crate) fn eraser(certificate: &[u8; 32]) -> Vec<u8> {
+    [ERASER_PREFIX, certificate].concat()
 }
 
 /// The first key after all that begin with `prefix`.

@@ -5,11 +5,14 @@
 //! entries hold the same state, bit for bit, in whatever order the entries came ([`Replica::fingerprint`]).
 
 mod epoch;
+mod erase;
+mod expire;
 mod freeze;
 mod group;
 mod ingest;
 pub(crate) mod keys;
 pub(crate) mod log;
+mod proof;
 mod query;
 mod reading;
 mod records;
@@ -21,10 +24,13 @@ mod write;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 pub use epoch::EPOCHS_MAX;
+
+pub use expire::GRACE_MS;
 pub use freeze::ForkFound;
 pub use group::KEYS_MAX;
 pub use ingest::{Accepted, Ingested, PARKED_BYTES_MAX, PARKED_MAX, Refusal, SetAside};
 pub use log::{Head, Log};
+pub use proof::{Ground, Proof, ProofError};
 pub(crate) use query::Page;
 pub use query::{Cursor, PAGE_MAX, Query};
 pub use records::RECORDS_MAX;
@@ -39,7 +45,8 @@ use crate::seal::{GroupKey, Reader, SealingSecret};
 use crate::site::{Certificate, Manifest, Roles};
 use crate::store::{Direction, Store, StoreError, Table, Ticket};
 use crate::time::Hlc;
-use crate::view::CaptureView;
+use crate::view::{CaptureView, Origin};
+use erase::Standing;
 
 /// Rows read at a time when a table is walked from end to end.
 const WALK_ROWS: usize = 4_096;
@@ -100,7 +107,14 @@ pub struct Replica<S> {
     open: BTreeSet<CaptureId>,
     /// Captures that this device, as a hub, has accepted and not answered.
     unanswered: BTreeSet<CaptureId>,
+    /// Captures that were erased before they were answered, and whether a hub had accepted them.
+    early: BTreeMap<CaptureId, bool>,
     captures: u64,
+    /// How many captures are erased here.
+    erased: u64,
+    /// Those erased since the shell was told, with what is to be removed of each.
+    erased_news: Vec<(CaptureId, Option<Origin>)>,
+    expiry: expire::Expiry,
 }
 
 impl<S: Store> Replica<S> {
@@ -125,7 +139,11 @@ impl<S: Store> Replica<S> {
             clock: Hlc::default(),
             open: BTreeSet::new(),
             unanswered: BTreeSet::new(),
+            early: BTreeMap::new(),
             captures: 0,
+            erased: 0,
+            erased_news: Vec::new(),
+            expiry: expire::Expiry::default(),
         };
         replica.restore()?;
         Ok(replica)
@@ -243,7 +261,10 @@ impl<S: Store> Replica<S> {
 
     /// The read model of a capture.
     pub fn capture(&self, id: CaptureId) -> Result<Option<CaptureView>, StoreError> {
-        self.store.get(Table::Captures, &id.0)?.map(|bytes| self.read(&bytes)).transpose()
+        match self.store.get(Table::Captures, &id.0)? {
+            Some(bytes) => Ok(Some(self.read(&bytes)?)),
+            None => self.trace_of(id),
+        }
     }
 
     /// How many captures are known.
@@ -306,27 +327,33 @@ impl<S: Store> Replica<S> {
         let mut views = Vec::new();
         self.walk(Table::Captures, &[], |key, value| {
             let view: CaptureView = read(&value)?;
-            let answered = view.screened().is_some();
-            views.push((key, view.origin.is_some(), view.accepted().map(|mark| mark.by), answered));
+            views.push((key, view.origin.is_some(), Standing::of(&view)));
             Ok(())
         })?;
-        for (key, known, accepted_by, answered) in views {
+        for (key, known, standing) in views {
             let Ok(id) = key.try_into().map(CaptureId) else { continue };
-            self.track(id, known, accepted_by, answered);
+            self.track(id, standing);
             self.captures += u64::from(known);
         }
         self.restore_ring();
         self.restore_ruling()?;
+        self.restore_erased()?;
         self.restore_freezes()
     }
 
-    /// Keeps the sets of open and unanswered captures in step with a read model.
-    fn track(&mut self, id: CaptureId, known: bool, accepted_by: Option<DeviceId>, answered: bool) {
-        match accepted_by {
-            None if known => self.open.insert(id),
-            _ => self.open.remove(&id),
-        };
-        if accepted_by == Some(self.identity.device()) && !answered {
+    /// Keeps the sets of open, unanswered and too soon erased captures in step with a read model.
+    fn track(&mut self, id: CaptureId, standing: Standing) {
+        if standing == Standing::Open {
+            self.open.insert(id);
+        } else {
+            self.open.remove(&id);
+        }
+        if let Standing::Early { accepted } = standing {
+            self.early.insert(id, accepted);
+        } else {
+            self.early.remove(&id);
+        }
+        if standing == Standing::Unanswered(self.identity.device()) {
             self.unanswered.insert(id);
         } else {
             self.unanswered.remove(&id);

@@ -40,7 +40,7 @@ impl<S: Store> Replica<S> {
         Ok(found)
     }
 
-    /// Everything stated about a capture or the site, in order of arrival (captures in their devices' first logs excepted).
+    /// Everything that counts about a capture or the site, in order of arrival (captures in their devices' first logs excepted).
     pub(crate) fn entries_about(&self, about: &About) -> Result<Vec<(u64, Entry)>, StoreError> {
         let mut arrivals = Vec::new();
         self.walk(Table::About, &keys::about_prefix(about), |key, _| {
@@ -49,6 +49,9 @@ impl<S: Store> Replica<S> {
         })?;
         let mut entries = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
+            if self.store.get(Table::Quarantine, &keys::entry(arrival))?.is_some() {
+                continue;
+            }
             entries.extend(self.entry_by_arrival(arrival)?.map(|entry| (arrival, entry)));
         }
         Ok(entries)

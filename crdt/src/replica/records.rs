@@ -134,7 +134,7 @@ impl<S: Store> Replica<S> {
 
     fn check_is_known(&self, about: &About) -> Result<(), AppendError> {
         let Some(id) = about.capture() else { return Ok(()) };
-        let known = self.capture(id)?.is_some_and(|view| view.origin.is_some());
+        let known = self.known(id)?.origin.is_some();
         if known { Ok(()) } else { Err(AppendError::UnknownCapture) }
     }
 

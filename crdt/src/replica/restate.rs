@@ -20,6 +20,10 @@ impl<S: Store> Replica<S> {
     /// is bound to its log by its actor.
     pub(super) fn is_to_be_said_again(&self, entry: &Entry) -> bool {
         let header = entry.header();
+        if entry.body.is_none() {
+            // What is erased can't be said again, and needn't: the erasure is.
+            return false;
+        }
         match Kind::rule(header.kind).map(|rule| rule.kind) {
             Some(Kind::Fork) => {
                 fork_in(entry).is_some_and(|fork| self.frozen.contains_key(&fork.a.header.author.log()))
@@ -35,7 +39,8 @@ impl<S: Store> Replica<S> {
                 | Kind::Seen
                 | Kind::Vote
                 | Kind::Readmission
-                | Kind::GroupKey,
+                | Kind::GroupKey
+                | Kind::Erasure,
             ) => header.author.device == self.identity.device(),
         }
     }

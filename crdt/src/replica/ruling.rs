@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::erase::Overlay;
 use super::ingest::{SetAside, Work};
 use super::log::Log;
 use super::write::{AppendError, Written};
@@ -70,8 +71,8 @@ impl Ruling {
     }
 
     fn voids(&self, device: DeviceId, at: EntryRef, kind: u8, hash: impl FnOnce() -> EntryHash) -> bool {
-        let proves_itself = Kind::rule(kind).is_some_and(|rule| rule.kind.proves_itself());
-        if proves_itself || !self.revoked.covers(device, at) {
+        let outlives = Kind::rule(kind).is_some_and(|rule| rule.kind.outlives_revocation());
+        if outlives || !self.revoked.covers(device, at) {
             return false;
         }
         let lets_in = |(by_at, (by, it)): (&EntryRef, &(DeviceId, Readmission))| {
@@ -303,7 +304,10 @@ impl<S: Store> Replica<S> {
             for (arrival, entry) in self.entries_about(&About::Capture(*id))? {
                 self.mark(arrival, &entry, &mut work)?;
             }
-            self.rebuild_view(*id, |_| true, &mut work)?;
+        }
+        let marked = Overlay::of(&work.batch);
+        for id in &touched {
+            self.rebuild_view(*id, |_| true, &marked, &mut work)?;
         }
         self.records.forget_all();
         self.recast.extend(touched);
@@ -363,7 +367,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// The void captures: nobody's for now, but readmission may ask for their images again.
-    pub(crate) fn void_captures(&self) -> Result<Vec<Capture>, StoreError> {
+    pub(crate) fn void_captures(&self) -> Result<Vec<(Entry, Capture)>, StoreError> {
         let (mut captures, revoked) = (Vec::new(), SetAside::Revoked.to_string());
         let mut arrivals = Vec::new();
         if !self.ruling.revoked.is_empty() {
@@ -373,11 +377,11 @@ impl<S: Store> Replica<S> {
             })?;
         }
         for arrival in arrivals {
-            let Some(Entry { signed, body: Some(body) }) = self.entry_by_arrival(arrival)? else { continue };
-            if signed.header.kind == Kind::Capture as u8
-                && let Ok(Statement::Capture(capture)) = Statement::decode(Kind::Capture, &body)
+            let Some(entry) = self.entry_by_arrival(arrival)? else { continue };
+            if let Some(body) = entry.body.as_ref().filter(|_| entry.header().kind == Kind::Capture as u8)
+                && let Ok(Statement::Capture(capture)) = Statement::decode(Kind::Capture, body)
             {
-                captures.push(*capture);
+                captures.push((entry, *capture));
             }
         }
         Ok(captures)

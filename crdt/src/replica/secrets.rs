@@ -7,7 +7,7 @@ use crate::codec::decode;
 use crate::entry::{BODY_BYTES_MAX, Entry};
 use crate::ids::CaptureId;
 use crate::seal::{ContentKey, SealError, SealingSecret};
-use crate::statement::{Capture, Image, Inside, Kind, ReviewContent, Statement, VerdictContent};
+use crate::statement::{Capture, Image, Inside, Kind, Outcome, ReviewContent, Statement, VerdictContent, VerdictValue};
 use crate::store::{Store, StoreError};
 use crate::view::Mark;
 
@@ -108,6 +108,29 @@ impl<S: Store> Replica<S> {
         Ok(reviews)
     }
 
+    /// Whether nobody needs a capture any more once its officer has read the answer: nobody matches, or an examiner has refuted
+    /// every candidate and none has confirmed it. Only somebody who reads all verdicts can say so.
+    pub fn is_done(&self, id: CaptureId) -> Result<bool, StoreError> {
+        let (verdicts, reviews) = (self.verdicts(id)?, self.reviews(id)?);
+        let outcomes = |verdict: &ReadVerdict| {
+            let entry = verdict.mark.entry.0;
+            let of_it = reviews.iter().filter(move |review| *review.mark.refers == entry);
+            of_it.map(|review| review.content.as_ref().ok().map(|content| content.outcome)).collect::<Vec<_>>()
+        };
+        let refuted = |verdict: &ReadVerdict| {
+            let outcomes = outcomes(verdict);
+            let none_other =
+                outcomes.iter().all(|outcome| matches!(outcome, Some(Outcome::Refuted | Outcome::Undecided)));
+            none_other && outcomes.contains(&Some(Outcome::Refuted))
+        };
+        let settled = |verdict: &ReadVerdict| match verdict.content.as_ref().ok().map(|content| content.value) {
+            Some(VerdictValue::NoMatch) => true,
+            Some(VerdictValue::Candidate) => refuted(verdict),
+            Some(VerdictValue::Inconclusive) | None => false,
+        };
+        Ok(!verdicts.is_empty() && verdicts.iter().all(settled))
+    }
+
     /// A blob, if it is here whole and undamaged.
     pub fn whole_blob(&self, blob: &BlobRef) -> Result<Option<Vec<u8>>, StoreError> {
         let bytes = self.store.blob_read(blob.id, 0, blob.bytes as usize)?;
@@ -125,7 +148,7 @@ impl<S: Store> Replica<S> {
         decode(&plain, BODY_BYTES_MAX).map_err(|_| SealError::Broken)
     }
 
-    fn capture_statement(&self, id: CaptureId) -> Result<Option<Capture>, StoreError> {
+    pub(super) fn capture_statement(&self, id: CaptureId) -> Result<Option<Capture>, StoreError> {
         let Some(origin) = self.capture(id)?.and_then(|view| view.origin) else { return Ok(None) };
         match self.entry(origin.at)?.and_then(|entry| statement_of(&entry)) {
             Some(Statement::Capture(capture)) => Ok(Some(*capture)),

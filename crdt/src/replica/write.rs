@@ -14,14 +14,12 @@ use crate::record::EditError;
 use crate::seal::{ContentKey, Reader, SealError, Sealed, Seed, derive};
 use crate::site::{CertificateError, Roles};
 use crate::statement::{
-    Capture, CaptureDraft, IMAGES_MAX, Inside, Kind, PARTICULAR_BYTES_MAX, PARTICULARS_MAX, Receipt, Review,
-    ReviewContent, Seen, Statement, Verdict, VerdictContent, capture_id,
+    Capture, CaptureDraft, Erasure, IMAGES_MAX, Inside, Kind, PARTICULAR_BYTES_MAX, PARTICULARS_MAX, Receipt, Review,
+    ReviewContent, Seen, Statement, Verdict, VerdictContent, Why, capture_id,
 };
 use crate::store::{Store, StoreError, Ticket};
 use crate::time::Hlc;
-use crate::view::{EntryRef, Origin};
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+use crate::view::{CaptureView, EntryRef, Origin};
 
 /// An own entry that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +72,12 @@ pub enum AppendError {
     /// The capture isn't known here.
     #[error("no such capture here; see `greenline list`")]
     UnknownCapture,
+    /// What it was about is gone.
+    #[error("this capture was erased: nothing but its trail is left of it")]
+    Erased,
+    /// The capture is another's.
+    #[error("only the device that captured can take this back, or a supervisor")]
+    NotOwnCapture,
     /// There is no verdict to review or to acknowledge.
     #[error("there is no verdict on this capture yet")]
     NoVerdict,
@@ -135,7 +139,6 @@ impl<S: Store> Replica<S> {
             particulars: draft.particulars.clone(),
             shows: draft.images.iter().map(|image| image.shows).collect(),
         };
-        let retention_ms = u64::from(self.membership.manifest.policy.retention_days) * DAY_MS;
         let mut blobs = Vec::with_capacity(draft.images.len());
         for (part, image) in (1..).zip(&draft.images) {
             blobs.push(self.put_blob(&key.seal(part, &context, image.bytes.reveal()))?);
@@ -144,7 +147,7 @@ impl<S: Store> Replica<S> {
             nonce: ByteArray::new(nonce),
             purpose: draft.purpose.clone(),
             priority: draft.priority,
-            delete_after_ms: now_ms.saturating_add(retention_ms),
+            delete_after_ms: now_ms.saturating_add(self.retention_ms()),
             keys: key.wrap(&readers, &context, derive(&seed, "wrap"))?,
             inside: ByteBuf::from(key.seal(0, &context, &encode(&inside))),
             blobs,
@@ -190,25 +193,73 @@ impl<S: Store> Replica<S> {
         self.append(now_ms, About::Capture(id), &Statement::Review(Review { verdict, sealed }))
     }
 
-    /// States that this officer has read the answer.
+    /// States that this officer has read the answer. On the device that captured, an answer after which nobody needs the capture
+    /// erases it, in the same batch: see [`Self::is_done`].
     pub fn seen_new(&mut self, now_ms: u64, id: CaptureId) -> Result<Written, AppendError> {
         let verdict = self.verdict_to_answer(id)?;
-        self.append(now_ms, About::Capture(id), &Statement::Seen(Seen { verdict }))
+        let about = About::Capture(id);
+        let mut statements = vec![(about, Statement::Seen(Seen { verdict }))];
+        if self.origin(id)?.device == self.identity.device() && self.is_done(id)? {
+            statements.push((about, Statement::Erasure(Box::new(self.erasure_of(id, Why::Done)?))));
+        }
+        self.append_all(now_ms, &statements)
+    }
+
+    /// Erases a capture, everywhere and for good: as the device that captured it, or as a supervisor or hub.
+    pub fn erase_new(&mut self, now_ms: u64, id: CaptureId, why: Why) -> Result<Written, AppendError> {
+        self.check_may_write(Kind::Erasure, now_ms)?;
+        if why == Why::Ordered && !self.identity.certificate.roles.has(Roles::SUPERVISOR) {
+            return Err(self.role_error());
+        }
+        let erasure = self.erasure_of(id, why)?;
+        self.append(now_ms, About::Capture(id), &Statement::Erasure(Box::new(erasure)))
+    }
+
+    /// What would erase a capture, if this device may say it.
+    pub(super) fn erasure_of(&self, id: CaptureId, why: Why) -> Result<Erasure, AppendError> {
+        let origin = self.origin(id)?;
+        let (entry, capture) = (self.entry(origin.at)?, self.capture_statement(id)?);
+        let (Some(entry), Some(capture)) = (entry, capture) else { return Err(AppendError::UnknownCapture) };
+        let entry = entry.header().hash();
+        let erasure = Erasure { why, device: origin.device, nonce: capture.nonce, at: origin.at, entry };
+        let certificate = &self.identity.certificate;
+        let allowed = erasure.allows(certificate.roles, certificate.device);
+        if allowed { Ok(erasure) } else { Err(AppendError::NotOwnCapture) }
     }
 
     /// Signs a statement and appends it to the own log.
     pub fn append(&mut self, now_ms: u64, about: About, statement: &Statement) -> Result<Written, AppendError> {
-        self.check_may_write(statement.kind(), now_ms)?;
-        let body = statement.encode();
-        if body.len() > BODY_BYTES_MAX {
-            return Err(AppendError::TooLong(body.len()));
+        self.append_all(now_ms, &[(about, statement.clone())])
+    }
+
+    /// Signs statements and appends them to the own log: all of them, or none. Returns the first.
+    pub(super) fn append_all(
+        &mut self,
+        now_ms: u64,
+        statements: &[(About, Statement)],
+    ) -> Result<Written, AppendError> {
+        let mut bodies = Vec::with_capacity(statements.len());
+        for (about, statement) in statements {
+            self.check_may_write(statement.kind(), now_ms)?;
+            let body = statement.encode();
+            if body.len() > BODY_BYTES_MAX {
+                return Err(AppendError::TooLong(body.len()));
+            }
+            bodies.push((*about, statement.kind() as u8, body));
         }
         let mut work = Work::default();
         self.author_to_write();
         self.begin_own_log(self.time_to_write(now_ms), &mut work)?;
-        let time = self.time_to_write(now_ms);
-        let (at, hash) = self.append_one(time, about, statement.kind() as u8, body, &mut work)?;
-        let ticket = self.commit(work)?.ticket.ok_or_else(|| StoreError::Io("an empty batch".into()))?;
+        let mut first = None;
+        for (about, kind, body) in bodies {
+            let time = self.time_to_write(now_ms);
+            let (at, hash) = self.append_one(time, about, kind, body, &mut work)?;
+            first.get_or_insert((about, at, hash));
+        }
+        let ticket = self.commit(work)?.ticket;
+        let (Some((about, at, hash)), Some(ticket)) = (first, ticket) else {
+            return Err(StoreError::Io("an empty batch".into()).into());
+        };
         Ok(Written { about, at, hash, ticket })
     }
 
@@ -286,11 +337,14 @@ impl<S: Store> Replica<S> {
         }
         let roles = Kind::rule(kind as u8).map_or(Roles(0), |rule| rule.roles);
         if roles != Roles(0) && !certificate.roles.any(roles) {
-            let roles = certificate.roles.names().join(", ");
-            let roles = if roles.is_empty() { "carrier".to_owned() } else { roles };
-            return Err(AppendError::Role { roles });
+            return Err(self.role_error());
         }
         Ok(())
+    }
+
+    fn role_error(&self) -> AppendError {
+        let roles = self.identity.certificate.roles.names().join(", ");
+        AppendError::Role { roles: if roles.is_empty() { "carrier".to_owned() } else { roles } }
     }
 
     fn check_draft(&self, draft: &CaptureDraft) -> Result<(), AppendError> {
@@ -346,11 +400,17 @@ impl<S: Store> Replica<S> {
     }
 
     fn origin(&self, id: CaptureId) -> Result<Origin, AppendError> {
-        self.capture(id)?.and_then(|view| view.origin).ok_or(AppendError::UnknownCapture)
+        self.known(id)?.origin.ok_or(AppendError::UnknownCapture)
+    }
+
+    /// A capture's read model, if there is more than a trail of it.
+    pub(super) fn known(&self, id: CaptureId) -> Result<CaptureView, AppendError> {
+        let view = self.capture(id)?.ok_or(AppendError::UnknownCapture)?;
+        if view.erased.is_some() { Err(AppendError::Erased) } else { Ok(view) }
     }
 
     fn verdict_to_answer(&self, id: CaptureId) -> Result<EntryHash, AppendError> {
-        let view = self.capture(id)?.ok_or(AppendError::UnknownCapture)?;
+        let view = self.known(id)?;
         view.screened().map(|mark| mark.entry).ok_or(AppendError::NoVerdict)
     }
 }

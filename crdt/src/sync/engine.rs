@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::entries::Fetch;
 use super::frame::{Frame, PROTOCOL_VERSION, REASON_BYTES_MAX, knock_tag};
 use super::phase::{Happening, Phase, next};
+use super::scrubbing::Scrubbing;
 use super::session::{CONTROL_MAX, LinkClass, Session};
 use super::swarm::Swarm;
 use super::telling::FRONTIER_MS;
@@ -32,6 +33,8 @@ const STALL_LOOK_MS: u64 = 2_500;
 const STALL_MS: u64 = 10_000;
 /// How often what is known of others is saved, in ms.
 const HOUSE_MS: u64 = 5_000;
+/// How soon house is kept again while more is past its time than one round erases, in ms.
+const EXPIRE_MS: u64 = 100;
 /// Faults that end a session: one wrong group or entry may be a bad disk, a hundred are not.
 const FAULTS_MAX: u32 = 100;
 
@@ -47,7 +50,12 @@ pub struct Engine<S> {
     pub(super) ready: BTreeSet<LinkId>,
     pub(super) counters: Counters,
     pub(super) outlines: VecDeque<(BlobRef, Outline)>,
+    /// Images that go once their erasure is on disk.
+    pub(super) leaving: VecDeque<(Ticket, Vec<BlobRef>)>,
+    /// Where to go on telling of erasures whose logs were cut.
+    pub(super) orphans_from: Vec<u8>,
     pub(super) gateway: bool,
+    pub(super) scrubbing: Scrubbing,
     /// Who is revoked, as far as the sessions were told.
     pub(super) out: BTreeSet<DeviceId>,
     woken_for: Option<u64>,
@@ -67,10 +75,14 @@ impl<S: Store> Engine<S> {
             ready: BTreeSet::new(),
             counters: Counters::default(),
             outlines: VecDeque::new(),
+            leaving: VecDeque::new(),
+            orphans_from: Vec::new(),
             gateway: false,
+            scrubbing: Scrubbing::default(),
             out: BTreeSet::new(),
             woken_for: None,
         };
+        engine.restore_scrubbing(now_ms)?;
         engine.out = engine.replica.revoked().devices().copied().collect();
         engine.restore_knowledge()?;
         engine.restore_swarm(now_ms)?;
@@ -268,6 +280,7 @@ impl<S: Store> Engine<S> {
             Frame::BlobGone(blob) => self.on_blob_gone(now_ms, link, blob),
             Frame::Probe { log, lo, hi, middle } => self.on_probe(link, log, lo, hi, *middle),
             Frame::Parting(header) => self.on_parting(now_ms, link, &header),
+            Frame::Erased { certificates, grounds } => self.on_erased(now_ms, link, &certificates, grounds),
         }
     }
 
@@ -489,6 +502,11 @@ impl<S: Store> Engine<S> {
 
     fn keep_house(&mut self, now_ms: u64) {
         self.timers.set(Timer::House, now_ms + HOUSE_MS);
+        self.expire(now_ms);
+        self.scrub_if_due(now_ms);
+        if let Err(error) = self.tell_orphans() {
+            self.store_failed(error);
+        }
         if self.gateway {
             self.say_gateway(now_ms, false);
         }
@@ -512,6 +530,16 @@ impl<S: Store> Engine<S> {
         }
     }
 
+    /// Erases what is past its time, a bounded part of it at once.
+    fn expire(&mut self, now_ms: u64) {
+        match self.replica.expire(now_ms) {
+            Ok(true) => self.timers.set(Timer::House, now_ms + EXPIRE_MS),
+            Ok(false) => {}
+            Err(error) => self.store_failed(error),
+        }
+        self.settle_news(now_ms, None);
+    }
+
     pub(super) fn store_failed(&mut self, error: StoreError) {
         self.outputs.push_back(Output::Event(Event::StoreFailed(error)));
     }
@@ -529,6 +557,7 @@ impl<S: Store> Engine<S> {
                 self.push(log, head.height, None);
             }
         }
+        self.remove_erased(ticket);
         match self.swarm.durable(self.replica.store_mut(), ticket) {
             Ok(whole) => whole.into_iter().for_each(|(capture, rank)| self.whole(now_ms, capture, rank)),
             Err(error) => self.store_failed(error),

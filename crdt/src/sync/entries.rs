@@ -1,6 +1,6 @@
 //! Entries on the move: who is asked for which log, what is pushed to whom.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_bytes::ByteBuf;
 
@@ -181,7 +181,7 @@ impl<S: Store> Engine<S> {
             let bytes: usize = entries.iter().map(Vec::len).sum();
             session.credit = session.credit.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
             debug_assert!(bytes < FRAME_BYTES_MAX);
-            return Some(Frame::Entries(entries.into_iter().map(ByteBuf::from).collect()));
+            return self.with_proofs(link, entries);
         }
     }
 
@@ -244,7 +244,12 @@ impl<S: Store> Engine<S> {
         for (log, hi) in outcome.diverged {
             self.begin_probe(link, log, hi);
         }
+        let mut bodiless = BTreeSet::new();
         for (log, refusal) in outcome.refused {
+            // Where one lacks its body without reason, all after it are in vain: one fault, not hundreds.
+            if refusal == crate::replica::Refusal::NoBody && !bodiless.insert(log) {
+                continue;
+            }
             // What comes of a frozen log is no fault of the peer that carries it.
             if refusal != crate::replica::Refusal::Frozen {
                 self.demote(link, log);
@@ -256,6 +261,7 @@ impl<S: Store> Engine<S> {
 
     /// What follows from entries that were taken in: they are pushed on, fetched logs go on, captures are looked at.
     pub(super) fn settle_news(&mut self, now_ms: u64, from: Option<LinkId>) {
+        self.settle_erased();
         let news = self.replica.take_news();
         let mut logs: BTreeMap<LogId, u64> = BTreeMap::new();
         let mut captures = self.replica.take_recast();

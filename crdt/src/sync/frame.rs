@@ -8,6 +8,7 @@ use crate::codec::{DecodeError, decode, encode};
 use crate::entry::SignedHeader;
 use crate::ids::{DeviceId, LogId, SiteId};
 use crate::knowledge::Fact;
+use crate::replica::Ground;
 use crate::site::Certificate;
 
 /// The protocol version that this program speaks.
@@ -18,6 +19,8 @@ pub const FRAME_BYTES_MAX: usize = 256 * 1024;
 pub const FRONTIER_ITEMS_MAX: usize = 2_048;
 /// Most devices' facts in one knowledge frame.
 pub const FACTS_MAX: usize = 1_024;
+/// Most proofs of erasures in one frame, at up to 700 bytes each.
+pub const PROOFS_MAX: usize = 256;
 /// Longest reason in a goodbye, in bytes.
 pub const REASON_BYTES_MAX: usize = 200;
 
@@ -114,6 +117,13 @@ pub enum Frame {
     },
     /// My header at the place where our histories part.
     Parting(Box<SignedHeader>),
+    /// These captures are erased: entries about them come without their bodies.
+    Erased {
+        /// Of those who signed what follows, each once.
+        certificates: Vec<Certificate>,
+        /// What shows it: the number of a certificate, and what its device signed.
+        grounds: Vec<(u32, Ground)>,
+    },
 }
 
 impl Frame {

@@ -28,7 +28,7 @@ impl<S: Store> Engine<S> {
     }
 
     /// Nobody needs to be asked for this capture any more.
-    fn withdraw(&mut self, rank: &Rank) {
+    pub(super) fn withdraw(&mut self, rank: &Rank) {
         for session in self.sessions.values_mut() {
             session.offers.remove(rank);
         }
@@ -49,7 +49,7 @@ impl<S: Store> Engine<S> {
             }
         }
         // Of what is set aside for its author's revocation: a supervisor may readmit it.
-        keep.extend(self.replica.void_captures()?.iter().flat_map(|capture| &capture.blobs).map(|blob| blob.id));
+        keep.extend(self.replica.void_captures()?.iter().flat_map(|(_, capture)| &capture.blobs).map(|blob| blob.id));
         self.remove_leftovers(&keep)
     }
 
@@ -87,13 +87,13 @@ impl<S: Store> Engine<S> {
 
     /// Whether this device holds a capture with all that belongs to it.
     pub(super) fn holds(&self, id: CaptureId, view: &CaptureView) -> bool {
-        view.origin.is_some() && (view.accepted().is_some() || self.swarm.is_whole(&id))
+        view.origin.is_some() && view.erased.is_none() && (view.accepted().is_some() || self.swarm.is_whole(&id))
     }
 
     /// Takes note of a capture that is new here, that a hub has accepted meanwhile, or that a cut has changed.
     pub(super) fn consider(&mut self, now_ms: u64, id: CaptureId) -> Result<(), StoreError> {
         let view = self.replica.capture(id)?.unwrap_or_default();
-        let Some(origin) = &view.origin else {
+        let Some(origin) = view.origin.as_ref().filter(|_| view.erased.is_none()) else {
             self.drop_out(id);
             return Ok(());
         };

@@ -10,10 +10,12 @@
 
 mod engine;
 mod entries;
+mod erasing;
 mod forks;
 pub mod frame;
 mod images;
 pub mod phase;
+mod scrubbing;
 mod session;
 mod swarm;
 mod telling;
@@ -138,6 +140,8 @@ pub enum Event {
     },
     /// A capture is new or changed.
     Changed(CaptureId),
+    /// A capture was erased here. What it leaves in the store's files is the shell's to overwrite.
+    Erased(CaptureId),
     /// All blobs of a capture are here, on disk.
     Whole(CaptureId),
     /// A log was cut where its author wrote two histories.

@@ -6,7 +6,7 @@ use super::frame::{Frame, Item};
 use super::phase::Phase;
 use super::swarm::Rank;
 use crate::blob::BlobRef;
-use crate::ids::{DeviceId, LogId};
+use crate::ids::{CaptureId, DeviceId, LogId};
 use crate::site::Roles;
 
 /// Bytes of entries that a peer may send before we say that we have taken them in. A catch-up over a fast LAN keeps the pipe
@@ -99,6 +99,8 @@ pub(super) struct Session {
     pub(super) blob_serving: VecDeque<BlobRange>,
     /// Captures that lack blobs here and that the peer holds whole.
     pub(super) offers: BTreeSet<Rank>,
+    /// Captures that the peer was told are erased.
+    pub(super) proved: BTreeSet<CaptureId>,
     /// Groups that we asked the peer for and that haven't come.
     pub(super) blobs_asked: u32,
     /// When anything last came, in ms.
@@ -133,6 +135,7 @@ impl Session {
             tell_knowledge: false,
             blob_serving: VecDeque::new(),
             offers: BTreeSet::new(),
+            proved: BTreeSet::new(),
             blobs_asked: 0,
             heard_ms: now_ms,
             blob_ms: now_ms,
@@ -148,6 +151,13 @@ impl Session {
     /// Whether the peer said that it has a place of a log.
     pub(super) fn promises(&self, log: &LogId, seq: u64) -> bool {
         self.promised.get(log).is_some_and(|height| *height >= seq)
+    }
+
+    pub(super) fn note_proved(&mut self, capture: CaptureId, max: usize) {
+        if self.proved.len() >= max {
+            self.proved.clear();
+        }
+        self.proved.insert(capture);
     }
 
     pub(super) fn note_theirs(&mut self, log: LogId, height: u64) {

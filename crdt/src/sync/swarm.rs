@@ -151,6 +151,11 @@ impl Swarm {
         self.users.range((blob, first)..=(blob, last)).map(|(_, capture)| *capture)
     }
 
+    /// Whether any capture needs a blob.
+    pub(super) fn is_used(&self, blob: BlobId) -> bool {
+        self.users_of(blob).next().is_some()
+    }
+
     /// A capture needs its blobs no longer: those that no other one needs either.
     pub(super) fn leave_blobs(&mut self, capture: CaptureId, origin: &Origin) -> Vec<BlobId> {
         let mut free = Vec::new();

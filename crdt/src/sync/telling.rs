@@ -118,8 +118,9 @@ impl<S: Store> Engine<S> {
     }
 
     fn on_holds(&mut self, now_ms: u64, device: DeviceId, capture: CaptureId, teller: DeviceId) -> bool {
-        // Who holds an accepted capture interests nobody any more.
-        let settled = matches!(self.replica.capture(capture), Ok(Some(view)) if view.accepted().is_some());
+        // Who holds an accepted capture interests nobody any more, and an erased one nobody should.
+        let settled = matches!(self.replica.capture(capture),
+            Ok(Some(view)) if view.accepted().is_some() || view.erased.is_some());
         if settled {
             return false;
         }

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bounds;
+mod erasure;
 mod forks;
 mod formats;
 mod hostile;
+mod leftovers;
 mod net;
 mod properties;
 mod site;

@@ -7,28 +7,30 @@ use std::collections::BTreeMap;
 
 use crdt::codec::decode;
 use crdt::entry::{About, ENTRY_BYTES_MAX, Entry};
-use crdt::ids::{CaptureId, EntryHash, LogId};
+use crdt::ids::{CaptureId, DeviceId, EntryHash, LogId};
 use crdt::replica::{Identity, Query, Replica};
 use crdt::site::Roles;
 use crdt::statement::{
-    Fork, Kind, Outcome, Receipt, ReviewContent, Statement, VerdictContent, VerdictValue, capture_id,
+    Erasure, Fork, Kind, Outcome, Receipt, ReviewContent, Statement, VerdictContent, VerdictValue, Why, capture_id,
 };
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::redb::RedbStore;
 use crdt::store::{Direction, Store, Table};
 use crdt::sync::Engine;
 use crdt::vault::VaultKey;
-use crdt::view::CaptureView;
+use crdt::view::{CaptureView, EntryRef};
 
 use crate::site::{Dice, Pen, Site, draft, entries_of};
 
 /// A few authors who hear of each other now and then, and all that they wrote.
-struct Story {
+pub(crate) struct Story {
     site: Site,
     dice: Dice,
     now_ms: u64,
     authors: Vec<Replica<MemoryStore>>,
     captures: Vec<CaptureId>,
+    /// Everything as it was written: who erases has it without its body afterwards.
+    written: BTreeMap<EntryHash, Entry>,
 }
 
 const SUPERVISOR: Roles = Roles::OFFICER.and(Roles::SUPERVISOR);
@@ -36,7 +38,7 @@ const SUPERVISOR: Roles = Roles::OFFICER.and(Roles::SUPERVISOR);
 const RENEWED: usize = 3;
 
 impl Story {
-    fn tell(seed: u64) -> (Site, Vec<Entry>) {
+    pub(crate) fn tell(seed: u64) -> (Site, Vec<Entry>) {
         let site = Site::new();
         let members = [
             site.hub.clone(),
@@ -46,14 +48,17 @@ impl Story {
         ];
         let memory = || MemoryStore::new(DiskModel::AtOnce);
         let authors = members.into_iter().map(|member| site.open(member, memory())).collect();
-        let mut story = Self { site, dice: Dice::new(seed), now_ms: 1, authors, captures: Vec::new() };
+        let mut story =
+            Self { site, dice: Dice::new(seed), now_ms: 1, authors, captures: Vec::new(), written: BTreeMap::new() };
         for step in 0..30 {
             story.step();
+            story.note_written();
             if step == 15 {
                 story.renew();
             }
         }
-        let mut entries = story.everything();
+        let mut entries: Vec<Entry> = story.written.values().cloned().collect();
+        entries.sort_by_key(|entry| (entry.header().author, entry.header().seq));
         let known = story.captures.clone();
         entries.extend(misfits(&mut story.dice, &story.site, &known));
         entries.extend(forked(&mut story.dice, &story.site));
@@ -65,14 +70,15 @@ impl Story {
         self.now_ms += self.dice.draw(300);
         let (now, seed) = (self.now_ms, self.dice.bytes());
         let capture = self.captures.get(self.dice.draw(self.captures.len() as u64) as usize).copied();
-        let author = self.dice.draw(4) as usize;
+        let (author, why) = (self.dice.draw(4) as usize, Why::ALL[self.dice.draw(4) as usize]);
         let replica = &mut self.authors[author];
-        match (self.dice.draw(6), capture) {
+        match (self.dice.draw(7), capture) {
             (1, Some(id)) => drop(self.authors[0].receipt_new(now, id)),
             (2, Some(id)) => drop(self.authors[0].verdict_new(now, seed, id, &no_match())),
             (3, Some(id)) => drop(replica.review_new(now, seed, id, &refuted())),
             (4, Some(id)) => drop(replica.seen_new(now, id)),
             (5, _) => self.spread(),
+            (6, Some(id)) => drop(replica.erase_new(now, id, why)),
             _ if author > 0 => {
                 let written = replica.capture_new(now, seed, &draft(50));
                 self.captures.extend(written.ok().and_then(|written| written.about.capture()));
@@ -82,7 +88,14 @@ impl Story {
         }
     }
 
+    fn note_written(&mut self) {
+        for entry in self.everything() {
+            self.written.entry(entry.header().hash()).or_insert(entry);
+        }
+    }
+
     fn spread(&mut self) {
+        self.note_written();
         let all = self.everything();
         for author in &mut self.authors {
             author.ingest(self.now_ms, all.clone()).unwrap();
@@ -123,13 +136,16 @@ fn misfits(dice: &mut Dice, site: &Site, captures: &[CaptureId]) -> Vec<Entry> {
         let about =
             captures.get(dice.draw(captures.len() as u64) as usize).map_or(About::Site, |id| About::Capture(*id));
         let receipt = Statement::Receipt(Receipt { payload: dice.bytes().into() }).encode();
-        entries.push(match dice.draw(8) {
+        entries.push(match dice.draw(10) {
             0 => pen.write(ms, about, Kind::Receipt as u8, receipt),
             1 => pen.write(50, About::Site, Kind::Seen as u8, vec![0; 32]),
             2 => pen.write(ms, about, 200, b"of a newer kind".to_vec()),
             3 => pen.write(ms, about, Kind::Seen as u8, b"no body of this kind".to_vec()),
             4 => pen.write(ms, About::Site, Kind::Fork as u8, no_evidence(&entries)),
             5 => pen.write(ms, About::Site, Kind::Certificate as u8, crdt::codec::encode(&site.hub.certificate)),
+            // Of another's capture, and of none that has this id.
+            8 => pen.write(ms, about, Kind::Erasure as u8, erasure(site.enrol(2, Roles::OFFICER).device(), [9; 16])),
+            9 => pen.write(ms, about, Kind::Erasure as u8, erasure(pen.author.device, [9; 16])),
             6 => capture(&mut pen, ms, dice.draw(2) as u8, CaptureId([9; 16])),
             // The second with this nonce is set aside.
             _ => {
@@ -157,6 +173,12 @@ fn no_evidence(entries: &[Entry]) -> Vec<u8> {
     Statement::Fork(Box::new(Fork { a: signed.clone(), b: signed })).encode()
 }
 
+fn erasure(device: DeviceId, nonce: [u8; 16]) -> Vec<u8> {
+    let at = EntryRef { log: LogId([1; 16]), seq: 2 };
+    let erasure = Erasure { why: Why::Withdrawn, device, nonce: nonce.into(), at, entry: EntryHash([2; 32]) };
+    Statement::Erasure(Box::new(erasure)).encode()
+}
+
 fn capture(pen: &mut Pen, ms: u64, nonce: u8, id: CaptureId) -> Entry {
     let capture = crdt::statement::Capture {
         nonce: [nonce; 16].into(),
@@ -177,6 +199,10 @@ fn forked(dice: &mut Dice, site: &Site) -> Vec<Entry> {
     for step in 0..1 + dice.draw(4) {
         let id = capture_id(pen.author.device, &[step as u8; 16]);
         entries.push(capture(&mut pen, 10 + step, step as u8, id));
+    }
+    if dice.chance(2) {
+        let id = capture_id(pen.author.device, &[0; 16]);
+        entries.push(pen.write(20, About::Capture(id), Kind::Erasure as u8, erasure(pen.author.device, [0; 16])));
     }
     let mut other = pen.clone();
     let branch = |pen: &mut Pen, nonce: u8| -> Vec<Entry> {
@@ -236,7 +262,7 @@ fn stated_again(dice: &mut Dice, site: &Site, captures: &[Entry]) -> Vec<Entry> 
 
 /// All that anybody can see of a replica.
 #[derive(Debug, PartialEq)]
-struct Seen {
+pub(crate) struct Seen {
     fingerprint: [u8; 32],
     heads: [u8; 8],
     captures: u64,
@@ -248,7 +274,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of<S: Store>(replica: Replica<S>) -> Self {
+    pub(crate) fn of<S: Store>(replica: Replica<S>) -> Self {
         let engine = Engine::new(10_000, replica).unwrap();
         let replica = engine.replica();
         let list = engine.captures(10_000, &Query { limit: 500, ..Query::default() }).unwrap().0;
@@ -278,7 +304,7 @@ fn set_aside<S: Store>(replica: &Replica<S>) -> BTreeMap<EntryHash, String> {
 
 /// Takes entries in as they may come over a bad week: shuffled, repeated, in pieces, with restarts; and in the end all of
 /// them once more, last first, as a peer would send what is still missing.
-fn bad_week<S: Store>(
+pub(crate) fn bad_week<S: Store>(
     dice: &mut Dice,
     entries: &[Entry],
     mut replica: Replica<S>,
@@ -302,7 +328,7 @@ fn bad_week<S: Store>(
     replica
 }
 
-fn observer(site: &Site) -> Identity {
+pub(crate) fn observer(site: &Site) -> Identity {
     site.enrol(201, SUPERVISOR)
 }
 

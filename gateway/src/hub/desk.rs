@@ -78,6 +78,7 @@ impl Desk {
         tokio::select! {
             event = news.recv() => match event {
                 Ok(Event::Whole(capture)) => self.intake.whole(capture),
+                Ok(Event::Erased(capture)) => self.intake.erased(capture),
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => self.look_at_everything().await?,
                 Err(RecvError::Closed) => return Err(DriverError::Stopped),
@@ -135,6 +136,11 @@ impl Desk {
                 self.note(capture, Ok(unreadable(error)));
                 return Ok(());
             }
+            Ok(None) if self.driver.call(move |engine, _| is_erased(engine, capture)).await? => {
+                self.intake.erased(capture);
+                self.intake.screened(now_ms(), capture, Err(Failed::Later("erased".into())));
+                return Ok(());
+            }
             Ok(None) => {
                 self.note(capture, Err(Failed::Later("the capture isn't here".into())));
                 return Ok(());
@@ -187,8 +193,13 @@ fn unanswered(engine: &Engine) -> Result<Vec<(CaptureId, Origin)>, StoreError> {
     Ok(found)
 }
 
+fn is_erased(engine: &Engine, id: CaptureId) -> bool {
+    // A store that can't be read says so elsewhere.
+    engine.replica().capture(id).ok().flatten().is_some_and(|view| view.erased.is_some())
+}
+
 fn origin(engine: &Engine, id: CaptureId) -> Result<Option<Origin>, StoreError> {
-    Ok(engine.replica().capture(id)?.and_then(|view| view.origin))
+    Ok(engine.replica().capture(id)?.filter(|view| view.erased.is_none()).and_then(|view| view.origin))
 }
 
 /// Writes a receipt, unless some hub's is there already: whoever accepts first screens.
@@ -199,7 +210,7 @@ fn accept(engine: &mut Engine, now_ms: u64, id: CaptureId) -> Result<Acceptance,
     if engine.replica().unanswered().contains(&id) {
         return Ok(Acceptance::Ours(origin));
     }
-    if view.accepted().is_some() {
+    if view.accepted().is_some() || view.erased.is_some() {
         return Ok(Acceptance::Settled);
     }
     if matches!(engine.replica().open_capture(id)?, Some(Err(SealError::NotForUs))) {
@@ -217,7 +228,7 @@ fn answer(
     id: CaptureId,
     content: &VerdictContent,
 ) -> Result<(), AppendError> {
-    let answered = engine.replica().capture(id)?.is_none_or(|view| view.screened().is_some());
+    let answered = engine.replica().capture(id)?.is_none_or(|view| view.screened().is_some() || view.erased.is_some());
     if !answered {
         engine.write(now_ms, |replica| replica.verdict_new(now_ms, seed, id, content))?;
     }

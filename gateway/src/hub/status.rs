@@ -43,7 +43,9 @@ pub struct SiteStatus {
     pub name: String,
     /// Captures known.
     pub captures: u64,
-    /// Captures that a hub has whole.
+    /// Captures of which nothing but the trail is left.
+    pub erased: u64,
+    /// Captures that a hub has, or had, whole.
     pub accepted: u64,
     /// Of these, how many wait for an answer.
     pub waiting: u64,
@@ -118,7 +120,8 @@ impl Site {
 
 fn describe(engine: &Engine, name: String, remote: impl Fn(u64) -> Option<std::net::SocketAddr>) -> SiteStatus {
     let replica = engine.replica();
-    let accepted = replica.captures() - replica.open_captures().len() as u64;
+    let (never_accepted, never_answered) = replica.erased_early();
+    let accepted = replica.captures().saturating_sub(replica.open_captures().len() as u64 + never_accepted);
     let waiting = replica.unanswered().len() as u64;
     let (missing_captures, missing_bytes) = engine.missing();
     let links = engine.peers().into_iter().map(|peer| LinkStatus {
@@ -132,9 +135,10 @@ fn describe(engine: &Engine, name: String, remote: impl Fn(u64) -> Option<std::n
         id: replica.site().to_string(),
         name,
         captures: replica.captures(),
+        erased: replica.erased(),
         accepted,
         waiting,
-        answered: accepted.saturating_sub(waiting),
+        answered: accepted.saturating_sub(waiting + never_answered),
         sealed_to_others: 0,
         missing_captures,
         missing_bytes,

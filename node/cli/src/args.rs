@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Shift(cmd::shift::ShiftArgs),
     /// State that a verdict was read
     Seen(cmd::seen::SeenArgs),
+    /// Take a capture back: it is erased everywhere, for good
+    Withdraw(cmd::withdraw::WithdrawArgs),
     /// Say, as an examiner, what looking at a verdict showed
     Review(cmd::review::ReviewArgs),
     /// Follow what happens on a device

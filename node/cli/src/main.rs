@@ -38,6 +38,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Edit(it) => cmd::edit::run(&it),
         Command::Shift(it) => cmd::shift::run(&it),
         Command::Seen(it) => cmd::seen::run(&it),
+        Command::Withdraw(it) => cmd::withdraw::run(&it),
         Command::Review(it) => cmd::review::run(&it),
         Command::Watch(it) => cmd::watch::run(&it),
         Command::Peers(it) => cmd::peers::run(&it),

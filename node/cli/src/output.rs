@@ -66,6 +66,18 @@ pub(crate) fn age(ms: Option<u64>) -> String {
     }
 }
 
+/// How long something is still kept, in one unit.
+pub(crate) fn left(until_ms: Option<u64>) -> String {
+    let Some(until_ms) = until_ms else { return "-".into() };
+    let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
+    match until_ms.saturating_sub(now).div_ceil(60_000) {
+        0 => "over".into(),
+        minutes @ 1..60 => format!("{minutes} min"),
+        minutes @ 60..2_880 => format!("{} h", minutes / 60),
+        minutes => format!("{} d", minutes / 1_440),
+    }
+}
+
 /// A size in bytes, in the unit that fits.
 pub(crate) fn bytes(count: u64) -> String {
     match count {
@@ -126,6 +138,18 @@ mod tests {
     fn a_table_is_aligned_and_has_no_trailing_blanks() {
         let text = table(["id", "stage"], [["a".into(), "recorded".into()], ["bbbb".into(), "seen".into()]]);
         assert_eq!(text, "ID    STAGE\na     recorded\nbbbb  seen");
+    }
+
+    #[test]
+    fn what_is_kept_says_for_how_long() {
+        let now = u64::try_from(Timestamp::now().as_millisecond()).unwrap();
+        let (min, day) = (60_000, 86_400_000);
+        let until = |ms| left(Some(now + ms));
+        assert_eq!(
+            (until(30 * day + min), until(3 * 60 * min + min), until(min / 2)),
+            ("30 d".into(), "3 h".into(), "1 min".into())
+        );
+        assert_eq!((left(Some(now - 1)), left(None)), ("over".into(), "-".into()));
     }
 
     #[test]

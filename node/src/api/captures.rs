@@ -1,4 +1,4 @@
-//! `/api/captures`: lists, one capture whole, readings and reviews.
+//! `/api/captures`: lists, one capture whole, readings, reviews and withdrawals.
 
 use axum::Json;
 use axum::extract::{Path, Query as UrlQuery, State};
@@ -7,7 +7,7 @@ use crdt::examination::{self, Standing, Word};
 use crdt::ids::{CaptureId, DeviceId};
 use crdt::replica::{AppendError, Cursor, Query, ReadReview, ReadVerdict, Written};
 use crdt::stage::{Reached, Stage, Stages};
-use crdt::statement::{Outcome, ReviewContent, Shows, VerdictValue};
+use crdt::statement::{Outcome, ReviewContent, Shows, VerdictValue, Why};
 use crdt::store::StoreError;
 use crdt::view::CaptureView;
 use gateway::driver::Engine;
@@ -53,8 +53,46 @@ pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Resu
 
 pub(super) async fn seen(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let id = parse_id(&id)?;
-    write(&app, move |engine, now_ms| engine.write(now_ms, |replica| replica.seen_new(now_ms, id))).await?;
-    Ok(Json(json!({"id": id.to_string()})))
+    let work = move |engine: &mut Engine, now_ms| {
+        // What was read may go with the reading: the answer has it for the last time.
+        let read = (verdicts(engine, id)?, reviews(engine, id)?);
+        let written = engine.write(now_ms, |replica| replica.seen_new(now_ms, id))?;
+        let erased = engine.replica().capture(id)?.is_some_and(|view| view.erased.is_some());
+        Ok::<_, AppendError>((written, read, erased))
+    };
+    let (written, (verdicts, reviews), erased) = app.driver.call(work).await??;
+    app.driver.durable(written.ticket).await?;
+    Ok(Json(json!({"id": id.to_string(), "verdicts": verdicts, "reviews": reviews, "erased": erased})))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WithdrawalReason {
+    Withdrawn,
+    Ordered,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WithdrawalBody {
+    reason: WithdrawalReason,
+}
+
+pub(super) async fn withdraw(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    body: Result<Json<WithdrawalBody>, axum::extract::rejection::JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let id = parse_id(&id)?;
+    let next = "send {\"reason\": \"withdrawn\"}, or \"ordered\" as a supervisor";
+    // What is wrong with the body isn't repeated: it may be about somebody.
+    let Json(body) = body.map_err(|error| Problem::new(error.status(), "the body isn't a withdrawal", next))?;
+    let why = match body.reason {
+        WithdrawalReason::Withdrawn => Why::Withdrawn,
+        WithdrawalReason::Ordered => Why::Ordered,
+    };
+    write(&app, move |engine, now_ms| engine.write(now_ms, |replica| replica.erase_new(now_ms, id, why))).await?;
+    Ok((StatusCode::CREATED, Json(json!({"id": id.to_string(), "reason": why.word()}))))
 }
 
 #[derive(Deserialize)]
@@ -135,14 +173,16 @@ fn page(engine: &Engine, now_ms: u64, query: &Query) -> Result<Value, StoreError
 /// One capture in a list.
 pub(super) fn line(engine: &Engine, id: CaptureId, view: &CaptureView, stages: &Stages) -> Result<Value, StoreError> {
     let Some(origin) = &view.origin else { return Ok(Value::Null) };
-    let verdict = if view.verdicts.is_empty() { Value::Null } else { weightiest(&verdicts(engine, id)?) };
+    let stands = view.erased.is_none();
+    let verdict = if view.verdicts.is_empty() || !stands { Value::Null } else { weightiest(&verdicts(engine, id)?) };
     Ok(json!({
         "id": id.to_string(),
         "device": origin.device.to_string(),
         "alias": alias(engine, &origin.device),
         "at_ms": origin.time.ms(),
-        "purpose": origin.purpose,
-        "priority": origin.priority,
+        "purpose": stands.then_some(&origin.purpose),
+        "priority": stands.then_some(origin.priority),
+        "delete_after_ms": stands.then_some(origin.delete_after_ms),
         "stage": stages.now.word(),
         "copies": stages.copies.len(),
         "images": origin.blobs.len(),
@@ -170,7 +210,6 @@ fn whole(engine: &mut Engine, now_ms: u64, id: CaptureId) -> Result<Option<Value
             .collect::<serde_json::Map<_, _>>()
     });
     let mut whole = line(engine, id, &view, &stages)?;
-    whole["delete_after_ms"] = origin.delete_after_ms.into();
     whole["stages"] = journey(engine, &stages);
     whole["images"] = images.into();
     whole["particulars"] = particulars.map_or(Value::Null, Value::Object);
@@ -197,6 +236,11 @@ fn journey(engine: &Engine, stages: &Stages) -> Value {
         "screened": step(&stages.screened),
         "examined": step(&stages.examined),
         "seen": step(&stages.seen),
+        "erased": stages.erased.as_ref().map(|gone| {
+            let mut erased = gone.by.as_ref().map_or_else(|| json!({"device": null, "alias": null, "at_ms": null}), |by| step(&Some(by.clone())));
+            erased["reason"] = gone.why.map(Why::word).into();
+            erased
+        }),
     })
 }
 

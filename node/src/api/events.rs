@@ -40,6 +40,7 @@ pub(super) async fn stream(State(app): State<App>) -> Sse<impl Stream<Item = Res
 async fn describe(app: &App, event: Event) -> Option<(&'static str, Value)> {
     let (name, mut data, device) = match event {
         Event::Changed(id) | Event::Whole(id) => return Some(("capture", json!({"id": id.to_string()}))),
+        Event::Erased(id) => return Some(("erased", json!({"id": id.to_string()}))),
         Event::Admitted { device, .. } => ("peer", json!({"state": "admitted"}), device),
         Event::Ended { device, reason, admitted, .. } => {
             let state = if admitted { "left" } else { "not admitted" };

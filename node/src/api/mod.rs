@@ -111,6 +111,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/captures/{id}", get(captures::show))
         .route("/api/captures/{id}/edits", post(edits::edit))
         .route("/api/captures/{id}/seen", post(captures::seen))
+        .route("/api/captures/{id}/withdraw", post(captures::withdraw))
         .route("/api/captures/{id}/reviews", post(captures::review))
         .route("/api/captures/{id}/readmit", post(members::readmit))
         .route("/api/members", get(members::list))

@@ -159,12 +159,17 @@ fn captures_table(lines: &[Value]) -> Markup {
                         td data-label="By" { (text(line, "alias")) }
                         td data-label="Stage" { (text(line, "stage").replace('_', " ")) }
                         td data-label="Copies" { (line["copies"].as_u64().unwrap_or(0)) }
-                        td data-label="Verdict" { (verdict(&line["verdict"])) }
+                        td data-label="Verdict" { @if is_gone(line) { span.quiet { "gone" } } @else { (verdict(&line["verdict"])) } }
                     }
                 }
             }
         }
     }
+}
+
+/// Whether nothing but its trail is left of a capture.
+fn is_gone(line: &Value) -> bool {
+    matches!(text(line, "stage"), "erased" | "withdrawn")
 }
 
 fn verdict(verdict: &Value) -> Markup {

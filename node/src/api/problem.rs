@@ -88,6 +88,7 @@ impl From<AppendError> for Problem {
             | AppendError::OwnCapture
             | AppendError::OwnCase
             | AppendError::Revoked
+            | AppendError::NotOwnCapture
             | AppendError::Edit(EditError::Refused(Reason::Role)) => (StatusCode::FORBIDDEN, "ask a supervisor"),
             AppendError::Certificate(_) => {
                 (StatusCode::FORBIDDEN, "check the clock; if it is right, ask the supervisor for a renewal")
@@ -95,6 +96,7 @@ impl From<AppendError> for Problem {
             AppendError::UnknownCapture => (StatusCode::NOT_FOUND, "see the list, and give the id whole"),
             AppendError::UnknownDevice => (StatusCode::NOT_FOUND, "see the list of members, and give the id whole"),
             AppendError::NotVoid => (StatusCode::CONFLICT, "see the list of what is set aside"),
+            AppendError::Erased => (StatusCode::GONE, "nothing needs to be done about it any more"),
             AppendError::NoVerdict | AppendError::NoHub => (StatusCode::CONFLICT, "try again later, or see the detail"),
             _ => (StatusCode::UNPROCESSABLE_ENTITY, "correct the request and send it again"),
         };

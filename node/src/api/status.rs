@@ -65,6 +65,7 @@ pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {
         "uplink": shared.way_out(),
         "captures": replica.captures(),
         "open": replica.open_captures().len(),
+        "erased": replica.erased(),
         "missing": {"captures": missing_captures, "bytes": missing_bytes},
         "peers": engine.peers().iter().filter(|peer| peer.admitted).count(),
         "logs": replica.logs().count(),

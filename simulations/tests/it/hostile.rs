@@ -126,6 +126,8 @@ fn samples(world: &mut World, a: usize, b: usize) -> Vec<Vec<u8>> {
     let blob = view.origin.unwrap().blobs[0];
     let group = replica.whole_blob(&blob).unwrap().unwrap()[..16_384].to_vec();
     let certificate = world.identity(b).certificate.clone();
+    let ground = crdt::replica::Ground::Expired { header: Box::new(entry.signed.clone()), nonce: [1; 16].into() };
+    let certificates = vec![certificate.clone()];
     let item = crdt::sync::frame::Item { log: own, height: 4, prefix: [7; 8].into() };
     let fact = crdt::knowledge::Fact::Holds(entry.header().about.capture().unwrap());
     [
@@ -143,6 +145,7 @@ fn samples(world: &mut World, a: usize, b: usize) -> Vec<Vec<u8>> {
         Frame::BlobGone(blob),
         Frame::Probe { log: own, lo: 0, hi: 4, middle: [0; 8].into() },
         Frame::Parting(Box::new(entry.signed)),
+        Frame::Erased { certificates, grounds: vec![(0, ground)] },
     ]
     .iter()
     .map(Frame::encode)

@@ -5,6 +5,7 @@ mod aliases;
 mod converge;
 mod crashes;
 mod edits;
+mod erasure;
 mod forks;
 mod hostile;
 mod order;

@@ -97,6 +97,9 @@ fn errors_say_what_happened_and_what_to_do() {
     page.fails(1, &["show", "--home", &ana, "zz"]);
     page.fails(1, &["show", "--home", &ana, &"9".repeat(26)]);
     page.fails(1, &["seen", "--home", &ana, &id]);
+    page.fails(1, &["withdraw", "--home", &ana, &id, "--reason", "ordered"]);
+    page.fails(1, &["withdraw", "--home", &ana, &unknown]);
+    page.fails(2, &["withdraw", "--home", &ana, &id, "--reason", "because"]);
     page.fails(1, &["review", "--home", &ana, &id, "--outcome", "confirmed"]);
     page.fails(1, &["edit", "--home", &ana, &id, "--priority", "soon"]);
     page.fails(2, &["edit", "--home", &ana, &id]);
@@ -282,7 +285,7 @@ fn every_command_that_answers_answers_in_json_too() {
     wait_for("the chief's verdict", || at_chief.api().verdict(id));
     has(&["review", "--home", &chief, id, "--outcome", "confirmed"], &["id", "outcome"]);
     wait_for("Ana's verdict", || at_ana.api().verdict(id));
-    has(&["seen", "--home", &ana, id], &["id"]);
+    assert_eq!(has(&["seen", "--home", &ana, id], &["id", "verdicts"])["erased"], false);
     let whole = has(
         &["show", "--home", &ana, id],
         &[
@@ -300,6 +303,10 @@ fn every_command_that_answers_answers_in_json_too() {
         ],
     );
     assert_eq!(whole["verdicts"][0]["value"], "candidate");
+    has(&["withdraw", "--home", &chief, id, "--reason", "ordered"], &["id", "reason"]);
+    wait_for("Ana to hear of it", || at_ana.api().show(id).filter(|it| it["stage"] == "erased"));
+    let erased = has(&["list", "--home", &ana, "--stage", "erased"], &["captures"]);
+    assert_eq!(erased["captures"][0]["id"], json!(id));
     events(&site, &at_ana);
 }
 

@@ -6,6 +6,7 @@ mod at_rest;
 mod authority;
 mod cli;
 mod crash;
+mod erasure;
 mod journey;
 mod locked;
 #[cfg(target_os = "linux")]

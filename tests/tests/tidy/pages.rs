@@ -194,8 +194,8 @@ fn an_invariant_that_nothing_holds_is_found() {
 type Format = (&'static str, &'static str, fn(usize, &str) -> String);
 
 const ENUMS: [Format; 3] = [
-    ("crdt/src/statement.rs", "pub enum Kind {", |index, name| format!("| {} {name} |", index + 1)),
-    ("crdt/src/sync/frame.rs", "pub enum Frame {", |index, name| format!("| {index} | {name} |")),
+    ("crdt/src/statement.rs", "pub enum Kind {", |number, name| format!("| {number} {name} |")),
+    ("crdt/src/sync/frame.rs", "pub enum Frame {", |number, name| format!("| {number} | {name} |")),
     ("crdt/src/store/mod.rs", "pub enum Table {", |_, name| format!("| {name} |")),
 ];
 
@@ -206,8 +206,8 @@ fn unwritten(repo: &Repo) -> Vec<Finding> {
         if names.is_empty() {
             found.push(Finding::file(path, format!("`{opening}` isn't here any more; tell the tidy test where it is")));
         }
-        for (index, name) in names.iter().enumerate() {
-            let row = row(index, name);
+        for (number, name) in &names {
+            let row = row(*number, name);
             if !repo.text(FORMATS).contains(&row) {
                 found.push(Finding::file(FORMATS, format!("lacks the row `{row}`, which {path} has")));
             }
@@ -216,13 +216,15 @@ fn unwritten(repo: &Repo) -> Vec<Finding> {
     found
 }
 
-/// The names of an enum's variants, in words.
-fn variants(text: &str, opening: &str) -> Vec<String> {
+/// An enum's variants: the number that stands behind one, or else its place, and its name in words.
+fn variants(text: &str, opening: &str) -> Vec<(usize, String)> {
     let body = text.split_once(opening).map_or("", |(_, rest)| rest);
     let body = body.split("\n}").next().unwrap_or_default();
     let named =
         body.lines().filter_map(|line| line.strip_prefix("    ").filter(|line| line.starts_with(char::is_uppercase)));
-    named.map(|line| in_words(line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default())).collect()
+    let name = |line: &str| in_words(line.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default());
+    let number = |line: &str| line.split_once(" = ")?.1.strip_suffix(',')?.parse().ok();
+    named.enumerate().map(|(place, line)| (number(line).unwrap_or(place), name(line))).collect()
 }
 
 fn in_words(name: &str) -> String {
@@ -244,13 +246,13 @@ fn every_kind_frame_and_table_is_on_the_page_of_formats() {
 #[test]
 fn a_variant_that_is_not_on_the_page_is_found() {
     let repo = Repo::of(&[
-        ("crdt/src/statement.rs", "pub enum Kind {\n    /// One.\n    Capture = 1,\n    Seen = 2,\n}\n"),
+        ("crdt/src/statement.rs", "pub enum Kind {\n    /// One.\n    Capture = 1,\n    Seen = 9,\n}\n"),
         (
             "crdt/src/sync/frame.rs",
             "pub enum Frame {\n    BlobGone(BlobId),\n    Want {\n        from: u64,\n    },\n}\n",
         ),
         ("crdt/src/store/mod.rs", "pub enum Table {\n    Entries = 0,\n}\n"),
-        (FORMATS, "| 1 capture | x |\n| 0 | blob gone | y |\n| 2 | want | z |\n| entries | e |\n"),
+        (FORMATS, "| 1 capture | x |\n| 2 seen | x |\n| 0 | blob gone | y |\n| 2 | want | z |\n| entries | e |\n"),
     ]);
     finds(&unwritten(&repo), &[FORMATS, FORMATS]);
 }

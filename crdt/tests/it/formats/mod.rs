@@ -248,6 +248,13 @@ fn the_page_says_what_each_kind_of_body_is() {
     assert_eq!(it.fixed(8), derived("greenline group key name v1", &[&[5; 32]])[..8]);
     assert_eq!((it.list(Reader::wrapped_key).len(), it.bytes().len()), (1, 1 + 2 * 32 + 16));
     it.end();
+    let (erasure, bytes) = body("entry-erasure");
+    let mut it = Reader::new(&bytes);
+    let (why, device, nonce, log, seq) = (it.number(), it.take(32), it.fixed(16), it.take(16), it.number());
+    assert_eq!((erasure.kind, why, seq, it.take(32).as_slice()), (13, 3, 2, capture.hash.as_slice()));
+    it.end();
+    assert_eq!(log, derived("greenline log id v1", &[&device, &0u32.to_be_bytes()])[..16]);
+    assert_eq!(erasure.capture.as_deref(), Some(&derived("greenline capture id v1", &[&device, &nonce])[..16]));
 
     let (edit, bytes) = body("entry-edit");
     assert_eq!((edit.kind, bytes), (3, fixture("group-sealed")));
@@ -304,7 +311,7 @@ fn the_page_says_what_each_frame_is() {
     let mut names: Vec<&str> =
         samples().iter().map(|(name, _)| *name).filter(|name| name.starts_with("frame")).collect();
     names.sort_unstable();
-    assert_eq!(names.len(), 16);
+    assert_eq!(names.len(), 17);
     for (index, name) in names.into_iter().enumerate() {
         let bytes = fixture(name);
         let mut it = Reader::new(&bytes);
@@ -343,7 +350,24 @@ fn read_frame(index: usize, it: &mut Reader<'_>) {
         13 => assert_eq!(it.blob(), (blob.id.0.to_vec(), 40_000)),
         14 => assert_eq!((it.take(16).len(), it.number(), it.number(), it.fixed(8)), (16, 1, 300, vec![8; 8])),
         15 => assert_eq!(it.signed_header().kind, 2),
+        16 => {
+            assert_eq!(it.list(|it| it.certificate().roles), [2, 1]);
+            assert_eq!(it.list(|it| (it.number(), ground(it))), [(0, 13), (1, 2)]);
+        }
         _ => {} // Admitted and prune say all with their number.
+    }
+}
+
+/// The kind of the entry that says why.
+fn ground(it: &mut Reader<'_>) -> u8 {
+    match it.number() {
+        0 => {
+            let kind = it.signed_header().kind;
+            assert!(it.option(Reader::bytes).is_some());
+            kind
+        }
+        1 => (it.signed_header().kind, it.fixed(16)).0,
+        other => panic!("ground {other}"),
     }
 }
 
@@ -384,7 +408,7 @@ fn row(name: &str) -> (Vec<u8>, Vec<u8>) {
 fn the_page_says_what_the_rows_of_a_store_are() {
     let bytes = fixture("entry-capture");
     let (header, _) = Reader::new(&bytes).entry();
-    let capture = header.capture.unwrap();
+    let capture = header.capture.clone().unwrap();
     let log = derived("greenline log id v1", &[&header.device, &0u32.to_be_bytes()])[..16].to_vec();
     let time = (header.time_ms << 16 | header.counter).to_be_bytes();
     assert_eq!(row("row-order"), ([time.as_slice(), &capture].concat(), vec![]));
@@ -401,6 +425,7 @@ fn the_page_says_what_the_rows_of_a_store_are() {
     the_row_of_a_log(&header.device, &log);
     the_row_of_a_capture(&capture, &log);
     the_row_of_a_device(&capture);
+    the_rows_of_an_erased_capture(&capture, &header);
 }
 
 fn the_row_of_a_log(device: &[u8], log: &[u8]) {
@@ -434,7 +459,33 @@ fn the_row_of_a_capture(capture: &[u8], log: &[u8]) {
     assert_eq!(payload, Some(Reader::new(&bytes).entry().0.body_hash));
     let marks: Vec<usize> = (0..4).map(|_| it.marks()).collect();
     assert_eq!((marks, it.number()), (vec![1, 1, 1, 1], 0), "receipts, verdicts, reviews, seen; edits");
+    assert_eq!(it.option(|_| ()), None, "erased");
     it.end();
+}
+
+fn the_rows_of_an_erased_capture(capture: &[u8], header: &reader::Header) {
+    let (key, value) = row("row-capture-erased");
+    assert_eq!(key, capture);
+    let mut it = Reader::new(&value);
+    let origin = it.option(|it| {
+        let (_at, _device, _epoch, _time) = ((it.take(16), it.number()), it.take(32), it.number(), it.number());
+        (it.text(), it.number(), it.number(), it.fixed(32), it.list(Reader::blob).len())
+    });
+    assert_eq!(origin, Some((String::new(), 0, 0, header.body_hash.clone(), 0)));
+    let marks: Vec<usize> = (0..4).map(|_| it.marks()).collect();
+    assert_eq!((marks, it.number()), (vec![1, 1, 1, 1], 0));
+    assert_eq!(it.option(|it| (it.take(32), it.marks())), Some((header.device.clone(), 1)));
+    it.end();
+
+    let (key, certificate) = row("row-eraser");
+    assert_eq!(key, [b"eraser/".as_slice(), blake3::hash(&certificate).as_bytes()].concat());
+    let (key, value) = row("row-erased");
+    assert_eq!(key, [b"erased/", capture].concat());
+    let mut it = Reader::new(&value);
+    assert_eq!((it.take(32), it.take(32)), (header.device.clone(), blake3::hash(&certificate).as_bytes().to_vec()));
+    assert_eq!(ground(&mut it), 13);
+    it.end();
+    assert_eq!(row("row-orphan"), ([b"orphan/", capture].concat(), vec![]));
 }
 
 fn the_row_of_a_device(capture: &[u8]) {

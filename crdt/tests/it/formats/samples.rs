@@ -7,13 +7,13 @@ use crdt::codec::encode;
 use crdt::entry::{About, Entry};
 use crdt::ids::{CaptureId, LogId};
 use crdt::knowledge::Fact;
-use crdt::replica::Replica;
+use crdt::replica::{Ground, Proof, Replica};
 use crdt::revocation::{Cause, Charge};
 use crdt::seal::{ContentKey, GroupKey, Reader, Sealed};
 use crdt::site::{Request, Roles};
 use crdt::statement::{
     CaptureDraft, Fork, GroupKeyGrant, Image, Inside, Kind, Outcome, Priority, Readmission, ReviewContent, Shows,
-    Statement, VerdictContent, VerdictValue,
+    Statement, VerdictContent, VerdictValue, Why,
 };
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::{Direction, Store, Table};
@@ -75,14 +75,24 @@ impl History {
         hub.verdict_new(NOW_MS + 2, [12; 32], capture, &verdict()).unwrap();
         tell(&[&officer, &hub], &mut supervisor);
         supervisor.review_new(NOW_MS + 3, [13; 32], capture, &review()).unwrap();
-        tell(&[&supervisor, &hub], &mut officer);
+        tell(&[&hub], &mut officer);
+        // The officer hasn't heard of the review, which would end it.
         officer.seen_new(NOW_MS + 4, capture).unwrap();
+        tell(&[&supervisor], &mut officer);
         Self { site, officer, supervisor, hub, capture }
     }
 
     fn entry(&self, kind: Kind) -> Entry {
         let all = [&self.officer, &self.supervisor, &self.hub].map(entries_of).concat();
         all.into_iter().find(|entry| entry.header().kind == kind as u8).unwrap()
+    }
+
+    /// What the supervisor writes who has it erased, on a replica that has it all.
+    fn erased(&self) -> Replica<MemoryStore> {
+        let mut supervisor = self.site.open(self.site.enrol(3, Roles::SUPERVISOR), self.supervisor.store().clone());
+        tell(&[&self.officer, &self.hub], &mut supervisor);
+        supervisor.erase_new(NOW_MS + 5, self.capture, Why::Ordered).unwrap();
+        supervisor
     }
 
     fn group_sealed(&self) -> crdt::seal::GroupSealed {
@@ -157,7 +167,8 @@ fn entries(history: &History) -> Vec<Sample> {
     let about = About::Capture(history.capture);
     let readmission = pen.write(NOW_MS, about, Kind::Readmission as u8, readmission.encode());
     let grant = pen.write(NOW_MS, About::Site, Kind::GroupKey as u8, grant.encode());
-    let erased = Entry { body: None, ..history.entry(Kind::Capture) };
+    let erased = history.entry(Kind::Capture).without_body();
+    let erasure = entries_of(&history.erased()).into_iter().find(|it| it.header().kind == Kind::Erasure as u8).unwrap();
     let written = |kind| encode(&history.entry(kind));
     vec![
         ("entry-certificate", written(Kind::Certificate)),
@@ -173,6 +184,7 @@ fn entries(history: &History) -> Vec<Sample> {
         ("entry-readmission", encode(&readmission)),
         ("entry-group-key", encode(&grant)),
         ("entry-erased", encode(&erased)),
+        ("entry-erasure", encode(&erasure)),
     ]
 }
 
@@ -204,6 +216,10 @@ fn frames(history: &History) -> Vec<Sample> {
     let item = Item { log, height: head.height, prefix: head.hash.prefix().into() };
     let facts = vec![Fact::Has(EntryRef { log, seq: 300 }), Fact::Holds(history.capture), Fact::Gateway(NOW_MS)];
     let entries = history.officer.entries_from(log, 1, 2, usize::MAX).unwrap();
+    let Proof { certificate, ground } = history.erased().proof(history.capture).unwrap().unwrap();
+    let header = Box::new(history.entry(Kind::Capture).signed);
+    let grounds = vec![(0, ground), (1, Ground::Expired { header, nonce: [9; 16].into() })];
+    let certificates = vec![certificate, history.officer.identity().certificate.clone()];
     let frames = [
         ("frame-00-knock", Frame::Knock { version: PROTOCOL_VERSION, tag }),
         ("frame-01-hello", Frame::Hello(Box::new(history.officer.identity().certificate.clone()))),
@@ -221,6 +237,7 @@ fn frames(history: &History) -> Vec<Sample> {
         ("frame-13-blob-gone", Frame::BlobGone(blob)),
         ("frame-14-probe", Frame::Probe { log, lo: 1, hi: 300, middle: [8; 8].into() }),
         ("frame-15-parting", Frame::Parting(Box::new(history.entry(Kind::Capture).signed))),
+        ("frame-16-erased", Frame::Erased { certificates, grounds }),
     ];
     frames.into_iter().map(|(name, frame)| (name, frame.encode())).collect()
 }
@@ -231,6 +248,8 @@ fn rows(history: &History) -> Vec<Sample> {
     let log = history.officer.own_author().log();
     let store = history.officer.store();
     let one = |table, prefix: &[u8]| row(store, table, prefix);
+    let (erased, orphan) = (history.erased(), orphan(history));
+    let gone = |table, prefix: &[u8]| row(erased.store(), table, prefix);
     vec![
         ("row-capture", one(Table::Captures, &history.capture.0)),
         ("row-order", one(Table::Order, &[])),
@@ -242,6 +261,10 @@ fn rows(history: &History) -> Vec<Sample> {
         ("row-frozen", frozen(history)),
         ("row-decision", decided(history, b"decision/")),
         ("row-revoked", decided(history, b"revoked")),
+        ("row-capture-erased", gone(Table::Captures, &history.capture.0)),
+        ("row-erased", gone(Table::Meta, b"erased/")),
+        ("row-eraser", gone(Table::Meta, b"eraser/")),
+        ("row-orphan", orphan),
     ]
 }
 
@@ -274,6 +297,13 @@ fn decided(history: &History, prefix: &[u8]) -> Vec<u8> {
     let entries = vec![witness.introduce(1), witness.write(2, About::Site, Kind::Revocation as u8, order)];
     replica.ingest(NOW_MS, entries).unwrap();
     row(replica.store(), Table::Meta, prefix)
+}
+
+/// What a replica keeps that hears of an erasure before the log in which it stands.
+fn orphan(history: &History) -> Vec<u8> {
+    let mut replica = history.site.observer();
+    replica.take_proofs(NOW_MS, vec![history.erased().proof(history.capture).unwrap().unwrap()]).unwrap();
+    row(replica.store(), Table::Meta, b"orphan/")
 }
 
 fn frozen(history: &History) -> Vec<u8> {

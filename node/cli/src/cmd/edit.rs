@@ -43,9 +43,6 @@ struct Change {
     /// Add a handling step
     #[arg(long = "step", value_name = "TEXT")]
     steps: Vec<String>,
-    /// Withdraw the capture, and say why
-    #[arg(long, value_name = "REASON")]
-    withdraw: Option<String>,
 }
 
 pub(crate) fn run(args: &EditArgs) -> Result<(), Failure> {
@@ -67,7 +64,6 @@ impl Change {
         ops.extend(self.links.iter().map(|capture| json!({"op": "link", "capture": capture})));
         ops.extend(self.unlinks.iter().map(|capture| json!({"op": "unlink", "capture": capture})));
         ops.extend(self.steps.iter().map(|text| json!({"op": "step", "text": text})));
-        ops.extend(self.withdraw.iter().map(|reason| json!({"op": "withdraw", "reason": reason})));
         ops
     }
 }

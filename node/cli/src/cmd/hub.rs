@@ -185,10 +185,11 @@ fn status(args: &HubStatusArgs) -> Result<(), Failure> {
             site["accepted"].to_string(),
             site["waiting"].to_string(),
             site["answered"].to_string(),
+            site["erased"].to_string(),
             site["links"].as_array().map_or(0, Vec::len).to_string(),
         ]
     });
-    output::say(output::table(["site", "captures", "accepted", "waiting", "answered", "links"], rows))
+    output::say(output::table(["site", "captures", "accepted", "waiting", "answered", "erased", "links"], rows))
 }
 
 fn add(args: &AddArgs) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ use crate::output::{self, text};
 pub(crate) struct ListArgs {
     #[command(flatten)]
     home: HomeArg,
-    /// Only those at this stage: recorded, copied, at_gateway, accepted, screened, examined or seen
+    /// Only those at this stage: recorded, copied, at_gateway, accepted, screened, examined, seen, withdrawn or erased
     #[arg(long)]
     stage: Option<String>,
     /// Only those that this device captured
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
         return output::say("No captures.");
     }
     output::say(output::table(
-        ["capture", "captured", "by", "stage", "copies", "images", "verdict"],
+        ["capture", "captured", "by", "stage", "copies", "images", "verdict", "kept"],
         lines.iter().map(line),
     ))?;
     if let Some(next) = page["next"].as_str() {
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn line(capture: &Value) -> [String; 7] {
+fn line(capture: &Value) -> [String; 8] {
     let urgent = if text(capture, "priority") == "urgent" { " !" } else { "" };
     [
         format!("{}{urgent}", output::short(text(capture, "id"))),
@@ -73,7 +73,12 @@ fn line(capture: &Value) -> [String; 7] {
         output::who(capture),
         output::stage(text(capture, "stage")),
         capture["copies"].to_string(),
-        format!("{} ({})", capture["images"], output::bytes(capture["bytes"].as_u64().unwrap_or(0))),
+        if capture["delete_after_ms"].is_null() {
+            "-".into()
+        } else {
+            format!("{} ({})", capture["images"], output::bytes(capture["bytes"].as_u64().unwrap_or(0)))
+        },
         output::verdict(&capture["verdict"]),
+        output::left(capture["delete_after_ms"].as_u64()),
     ]
 }

@@ -22,4 +22,5 @@ pub(crate) mod site_export;
 pub(crate) mod status;
 pub(crate) mod synth;
 pub(crate) mod watch;
+pub(crate) mod withdraw;
 pub(crate) mod worker;

@@ -33,11 +33,17 @@ pub(crate) fn run(args: &ShowArgs) -> Result<(), Failure> {
 
 fn head(capture: &Value) -> String {
     let mut lines = vec![format!("Capture {}", text(capture, "id"))];
+    if !capture["stages"]["erased"].is_null() {
+        lines.push(format!("  {}", erased(&capture["stages"]["erased"])));
+        return lines.join("\n");
+    }
+    let until = capture["delete_after_ms"].as_u64();
     lines.push(format!(
-        "  {} ({}), keep until {}",
+        "  {} ({}), kept until {} ({} left)",
         text(capture, "purpose"),
         text(capture, "priority"),
-        output::time(capture["delete_after_ms"].as_u64())
+        output::time(until),
+        output::left(until)
     ));
     if let Some(particulars) = capture["particulars"].as_object() {
         lines.extend(particulars.iter().map(|(name, value)| format!("  {name}: {}", value.as_str().unwrap_or("?"))));
@@ -51,6 +57,17 @@ fn head(capture: &Value) -> String {
         .collect();
     lines.push(format!("  images: {}", images.join(", ")));
     lines.join("\n")
+}
+
+fn erased(erased: &Value) -> String {
+    let why = match text(erased, "reason") {
+        "done" => "its purpose is served",
+        "expired" => "it was kept as long as it may be",
+        "withdrawn" => "it was withdrawn",
+        "ordered" => "a supervisor ordered it",
+        _ => "its time was over, or who said so isn't known any more",
+    };
+    format!("erased: {why}. Nothing but this trail is left of it.")
 }
 
 fn journey(capture: &Value) -> String {
@@ -70,6 +87,7 @@ fn journey(capture: &Value) -> String {
         step("screened", &stages["screened"]),
         step("examined", &stages["examined"]),
         step("seen", &stages["seen"]),
+        step("erased", &stages["erased"]).filter(|row| row[1] != "-"),
     ];
     format!(
         "Journey (now: {})\n{}",

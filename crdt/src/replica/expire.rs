@@ -1,0 +1,207 @@
+//! Expiry: what was kept as long as it may be goes, whether or not anybody says so.
+//!
+//! Those who may erase say so when the time is over, one after another, so that the audit has it and all devices agree. A day
+//! later every device does it by its own clock. A wrong clock must not destroy what others hold: nobody states an expiry by
+//! the own clock alone.
+
+use super::ingest::{SetAside, Work};
+use super::proof::Proof;
+use super::{AppendError, Replica, keys};
+use crate::entry::{About, Entry};
+use crate::ids::CaptureId;
+use crate::site::Roles;
+use crate::statement::{Kind, Statement, Why};
+use crate::store::{Direction, Store, StoreError, Table};
+use crate::time::{FOLLOW_MS_MAX, Hlc};
+use crate::view::{CaptureView, EntryRef, Origin};
+
+pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// How long after its time is over a capture goes here although nobody has said so, in ms. A day is far more than clocks differ
+/// by, and time enough for somebody who may say it to come by.
+pub const GRACE_MS: u64 = DAY_MS;
+/// How long the device that captured waits for a hub to say it, and supervisors for both, in ms: most often it is said once.
+const TURN_MS: u64 = 60 * 60 * 1000;
+/// Captures erased in one round, so that nothing else waits for long.
+const ROUND_MAX: usize = 64;
+/// Captures looked at in one round.
+const LOOK_MAX: usize = 1_024;
+
+/// How far the captures, oldest first, were looked at.
+#[derive(Debug, Default)]
+pub(super) struct Expiry {
+    stated: Vec<u8>,
+    stripped: Vec<u8>,
+    void_next_ms: u64,
+}
+
+impl Expiry {
+    /// A capture may come late, behind what was looked at.
+    pub(super) fn notice(&mut self, id: CaptureId, view: &CaptureView) {
+        if let Some(origin) = view.origin.as_ref().filter(|_| view.erased.is_none()) {
+            let key = keys::order(origin.time, id);
+            for from in [&mut self.stated, &mut self.stripped] {
+                if key < *from {
+                    from.clone_from(&key);
+                }
+            }
+        }
+    }
+}
+
+impl<S: Store> Replica<S> {
+    /// How long a capture may be kept, in ms.
+    pub(super) fn retention_ms(&self) -> u64 {
+        u64::from(self.membership.manifest.policy.retention_days) * DAY_MS
+    }
+
+    /// When the time of a capture is over by its header alone, in ms.
+    pub(super) fn ends_ms(&self, captured: Hlc) -> u64 {
+        captured.ms().saturating_add(self.retention_ms())
+    }
+
+    /// A capture that comes when its time is long over goes at once: it is never stored.
+    pub(super) fn notice_its_age(
+        &self,
+        now_ms: u64,
+        at: EntryRef,
+        entry: &Entry,
+        statement: &Statement,
+        set_aside: &Option<SetAside>,
+        work: &mut Work,
+    ) {
+        let Statement::Capture(capture) = statement else { return };
+        let over = now_ms >= self.ends_ms(entry.header().time).saturating_add(GRACE_MS);
+        let (Some(id), Some(log)) = (entry.header().about.capture(), self.logs.get(&at.log)) else { return };
+        if over && set_aside.is_none() && !work.erasures.contains_key(&id) {
+            work.erasures.insert(id, Proof::of_expiry(&log.certificate, entry.signed.clone(), capture));
+        }
+    }
+
+    /// Erases what is past its time: one bounded round. Says whether there may be more to do at once.
+    pub(crate) fn expire(&mut self, now_ms: u64) -> Result<bool, StoreError> {
+        let stated = self.state_expired(now_ms)?;
+        let stripped = self.strip_expired(now_ms)?;
+        Ok(stated || stripped)
+    }
+
+    /// States what is past its time, where this device may, and is next to.
+    fn state_expired(&mut self, now_ms: u64) -> Result<bool, StoreError> {
+        let (mut due, mut looked_at) = (Vec::new(), 0);
+        // A capture's own date may lie a little before that of its header, which followed others' clocks.
+        let before_ms = now_ms.saturating_add(FOLLOW_MS_MAX).saturating_sub(self.retention_ms());
+        for (key, id) in self.oldest(&self.expiry.stated, before_ms)? {
+            let origin = self.capture(id)?.filter(|view| view.erased.is_none()).and_then(|view| view.origin);
+            let turn_ms = origin.as_ref().and_then(|origin| self.turn_ms(origin));
+            if let (Some(origin), Some(turn_ms)) = (origin, turn_ms) {
+                let ends_ms = self.ends_ms(origin.time).min(origin.delete_after_ms);
+                if now_ms < ends_ms.saturating_add(turn_ms) || !self.others_say_it_is(ends_ms, now_ms) {
+                    break;
+                }
+                due.push(id);
+            }
+            looked_at += 1;
+            self.expiry.stated = keys::after(&key);
+            if due.len() == ROUND_MAX {
+                break;
+            }
+        }
+        let more = due.len() == ROUND_MAX || looked_at == LOOK_MAX;
+        match self.erase_all(now_ms, &due, Why::Expired) {
+            Err(AppendError::Store(error)) => Err(error),
+            // Without a valid certificate it says nothing; in a day it goes here all the same.
+            Ok(()) | Err(_) => Ok(more),
+        }
+    }
+
+    /// Takes what is long past its time, whatever anybody says.
+    fn strip_expired(&mut self, now_ms: u64) -> Result<bool, StoreError> {
+        let before_ms = now_ms.saturating_sub(self.retention_ms()).saturating_sub(GRACE_MS).saturating_add(1);
+        let (mut work, mut looked_at) = (Work::default(), 0);
+        for (key, id) in self.oldest(&self.expiry.stripped, before_ms)? {
+            looked_at += 1;
+            self.expiry.stripped = keys::after(&key);
+            if let Some(proof) = self.proof_of_expiry(id)? {
+                work.erasures.insert(id, proof);
+            }
+            if work.erasures.len() == ROUND_MAX {
+                break;
+            }
+        }
+        let more = work.erasures.len() == ROUND_MAX || looked_at == LOOK_MAX;
+        self.strip_void(now_ms, &mut work)?;
+        self.commit(work)?;
+        Ok(more)
+    }
+
+    /// What a revoked device captured is in no list, and goes all the same when its time is over. Looked at once an hour.
+    fn strip_void(&mut self, now_ms: u64, work: &mut Work) -> Result<(), StoreError> {
+        if self.revoked().is_empty() || now_ms < self.expiry.void_next_ms {
+            return Ok(());
+        }
+        self.expiry.void_next_ms = now_ms.saturating_add(TURN_MS);
+        for (entry, capture) in self.void_captures()? {
+            let header = &entry.signed.header;
+            let over = now_ms >= self.ends_ms(header.time).saturating_add(GRACE_MS);
+            let (id, log) = (header.about.capture(), self.logs.get(&header.author.log()));
+            if let (true, Some(id), Some(log)) = (over, id, log) {
+                work.erasures.insert(id, Proof::of_expiry(&log.certificate, entry.signed.clone(), &capture));
+            }
+        }
+        Ok(())
+    }
+
+    fn proof_of_expiry(&self, id: CaptureId) -> Result<Option<Proof>, StoreError> {
+        let origin = self.capture(id)?.filter(|view| view.erased.is_none()).and_then(|view| view.origin);
+        let Some(at) = origin.map(|origin| origin.at) else { return Ok(None) };
+        let (Some(entry), Some(capture)) = (self.entry(at)?, self.capture_statement(id)?) else { return Ok(None) };
+        let log = self.logs.get(&at.log);
+        Ok(log.map(|log| Proof::of_expiry(&log.certificate, entry.signed, &capture)))
+    }
+
+    /// The captures from a place in their order on that were made before a time, oldest first.
+    fn oldest(&self, from: &[u8], before_ms: u64) -> Result<Vec<(Vec<u8>, CaptureId)>, StoreError> {
+        let to = Hlc::from_ms(before_ms.min(u64::MAX >> 16)).0.to_be_bytes();
+        let rows = self.store.scan(Table::Order, from, &to, Direction::Up, LOOK_MAX)?;
+        let id = |key: &[u8]| Some(CaptureId(key.get(8..)?.try_into().ok()?));
+        Ok(rows.into_iter().filter_map(|(key, _)| id(&key).map(|id| (key, id))).collect())
+    }
+
+    /// How long this device leaves it to others to state that a capture is past its time; `None` if it never says so.
+    fn turn_ms(&self, origin: &Origin) -> Option<u64> {
+        let roles = self.identity.certificate.roles;
+        if roles.has(Roles::HUB) {
+            Some(0)
+        } else if roles.any(Roles::OFFICER.and(Roles::SUPERVISOR)) && origin.device == self.identity.device() {
+            Some(TURN_MS)
+        } else {
+            roles.has(Roles::SUPERVISOR).then_some(2 * TURN_MS)
+        }
+    }
+
+    /// Whether another device has written at about this time or later, by a clock that isn't further off than those that are
+    /// followed: two wrong clocks are rarer than one.
+    fn others_say_it_is(&self, ms: u64, now_ms: u64) -> bool {
+        let own = self.identity.device();
+        let (from, to) = (ms.saturating_sub(FOLLOW_MS_MAX), now_ms.saturating_add(FOLLOW_MS_MAX));
+        let says = |log: &super::Log| log.author.device != own && (from..=to).contains(&log.time.ms());
+        self.logs.values().any(says)
+    }
+
+    /// States several erasures in one batch.
+    fn erase_all(&mut self, now_ms: u64, captures: &[CaptureId], why: Why) -> Result<(), AppendError> {
+        if captures.is_empty() {
+            return Ok(());
+        }
+        self.check_may_write(Kind::Erasure, now_ms)?;
+        let mut statements = Vec::with_capacity(captures.len());
+        for id in captures {
+            match self.erasure_of(*id, why) {
+                Ok(erasure) => statements.push((About::Capture(*id), Statement::Erasure(Box::new(erasure)))),
+                Err(AppendError::Store(error)) => return Err(error.into()),
+                // Its body is lacking: nobody can say it, and nothing is left to go.
+                Err(_) => {}
+            }
+        }
+        self.append_all(now_ms, &statements).map(|_| ())
+    }
+}
