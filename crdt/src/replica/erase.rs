@@ -407,7 +407,12 @@ impl Overlay {
         self.entries.range((id, 0)..=(id, u64::MAX)).map(|(_, arrival)| *arrival)
     }
 
-    fn get<S: Store>(&self, replica: &Replica<S>, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn get<S: Store>(
+        &self,
+        replica: &Replica<S>,
+        table: Table,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         match self.rows.get(&(table, key.to_vec())) {
             Some(value) => Ok(value.clone()),
             None => replica.store.get(table, key),

@@ -193,7 +193,11 @@ impl<S: Store> Replica<S> {
             work.batch.remove(Table::Order, keys::order(origin.time, id));
             entries.extend(self.entry(origin.at)?);
         }
-        entries.extend(self.entries_about(&About::Capture(id))?.into_iter().map(|(_, entry)| entry));
+        for (arrival, entry) in self.all_about(&About::Capture(id))? {
+            if changed.get(self, Table::Quarantine, &keys::entry(arrival))?.is_none() {
+                entries.push(entry);
+            }
+        }
         let mut seen = BTreeSet::new();
         entries.retain(|entry| {
             let header = entry.header();

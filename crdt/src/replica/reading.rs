@@ -42,6 +42,17 @@ impl<S: Store> Replica<S> {
 
     /// Everything that counts about a capture or the site, in order of arrival (captures in their devices' first logs excepted).
     pub(crate) fn entries_about(&self, about: &About) -> Result<Vec<(u64, Entry)>, StoreError> {
+        let mut counting = Vec::new();
+        for (arrival, entry) in self.all_about(about)? {
+            if self.store.get(Table::Quarantine, &keys::entry(arrival))?.is_none() {
+                counting.push((arrival, entry));
+            }
+        }
+        Ok(counting)
+    }
+
+    /// The same, and what was set aside.
+    pub(super) fn all_about(&self, about: &About) -> Result<Vec<(u64, Entry)>, StoreError> {
         let mut arrivals = Vec::new();
         self.walk(Table::About, &keys::about_prefix(about), |key, _| {
             arrivals.push(keys::number(&key));
@@ -49,9 +60,6 @@ impl<S: Store> Replica<S> {
         })?;
         let mut entries = Vec::with_capacity(arrivals.len());
         for arrival in arrivals {
-            if self.store.get(Table::Quarantine, &keys::entry(arrival))?.is_some() {
-                continue;
-            }
             entries.extend(self.entry_by_arrival(arrival)?.map(|entry| (arrival, entry)));
         }
         Ok(entries)

@@ -184,7 +184,7 @@ impl<S: Store> Replica<S> {
 
     /// As a supervisor: lets a capture count that was set aside with its author's revocation.
     pub fn readmit_new(&mut self, now_ms: u64, id: CaptureId) -> Result<Written, AppendError> {
-        let captures = self.entries_about(&About::Capture(id))?.into_iter().map(|(_, entry)| entry);
+        let captures = self.all_about(&About::Capture(id))?.into_iter().map(|(_, entry)| entry);
         let void = captures.filter(|it| it.header().kind == Kind::Capture as u8 && self.is_void(it.header()));
         let first =
             void.min_by_key(|it| (it.header().author.epoch > 0, it.header().time)).ok_or(AppendError::NotVoid)?;
@@ -301,7 +301,7 @@ impl<S: Store> Replica<S> {
             }
         }
         for id in &touched {
-            for (arrival, entry) in self.entries_about(&About::Capture(*id))? {
+            for (arrival, entry) in self.all_about(&About::Capture(*id))? {
                 self.mark(arrival, &entry, &mut work)?;
             }
         }
