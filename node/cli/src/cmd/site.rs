@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use crdt::site::Policy;
-use node::enrol::SiteFolder;
+use node::enrol::{EnrolError, SiteFolder};
 use serde_json::json;
 
 use super::site_export::{self, ExportArgs, ImportArgs};
@@ -77,6 +77,10 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
 fn new(args: NewArgs) -> Result<(), Failure> {
     let policy =
         Policy { purposes: args.purposes, retention_days: args.retention_days, origin_reads: !args.write_only };
+    // Before anybody is asked for a passphrase.
+    if args.folder.join("authority.key").exists() {
+        return Err(EnrolError::Exists(args.folder).into());
+    }
     let opener = args.keys.new_opener("the authority")?;
     let folder = SiteFolder::found_under(&args.folder, &args.name, policy, &opener)?;
     let site = folder.manifest().site();
