@@ -44,6 +44,7 @@ fn main() -> Result {
     println!("bulk, durable         {:>9.0} captures/s", per_s(captures, durable));
     println!("ratio to plain redb   {:>9.2}", plain.as_secs_f64() / durable.as_secs_f64());
     println!("reads, newest first   {:>9.0} rows/s, scans of 100", scans(&dir.path().join("bulk"), captures)?);
+    println!("scrub                 {:>9.1} ms", ms(scrub(&dir.path().join("bulk"))?));
     report("one commit, plain redb", single_plain(&dir.path().join("one.redb"))?);
     report("one apply and flush   ", single(&dir.path().join("single"))?);
     let (took, latencies) = concurrent(&dir.path().join("concurrent"))?;
@@ -56,6 +57,16 @@ fn main() -> Result {
 /// Applies everything and waits: how long `apply` took the caller, and how long until all was durable.
 fn bulk(dir: &Path, captures: u64) -> Result<(Duration, Duration)> {
     fill(&mut RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(|_| {}))?, captures)
+}
+
+/// How long it takes to move all rows into a new file under a new key.
+fn scrub(dir: &Path) -> Result<Duration> {
+    let mut store = RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(|_| {}))?;
+    let start = Instant::now();
+    store.scrub()?;
+    store.flush()?;
+    assert_eq!(store.unscrubbed(), None);
+    Ok(start.elapsed())
 }
 
 fn fill(store: &mut RedbStore, captures: u64) -> Result<(Duration, Duration)> {

@@ -17,6 +17,7 @@ use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 use thiserror::Error;
+use zeroize::Zeroize;
 
 use crate::ids::DeviceId;
 
@@ -28,6 +29,8 @@ pub const READERS_MAX: usize = 32;
 
 /// Most readers of a group key: all members of a site that has dozens of devices, in an entry of at most 60 KiB.
 pub const MEMBERS_MAX: usize = 512;
+/// How much of the stack is wiped after a secret was made: several times what its making takes.
+const WIPED_BYTES: usize = 32 * 1024;
 
 /// Why something can't be sealed or read.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +70,8 @@ pub fn derive(seed: &Seed, purpose: &str) -> Seed {
 /// A device's X25519 secret: opens what is sealed to it.
 #[derive(Clone)]
 pub struct SealingSecret {
-    /// Overwritten when it is dropped; `None` while it is forgotten.
-    private: Option<<X25519HkdfSha256 as Kem>::PrivateKey>,
+    /// Overwritten when it is dropped; `None` while it is forgotten. In a box, since what is moved leaves a copy behind.
+    private: Option<Box<<X25519HkdfSha256 as Kem>::PrivateKey>>,
     public: [u8; 32],
 }
 
@@ -76,7 +79,14 @@ impl SealingSecret {
     /// From 32 secret random bytes.
     #[must_use]
     pub fn from_seed(seed: &Seed) -> Self {
-        let private = X25519HkdfSha256::derive_keypair(seed).0;
+        let secret = Self::derive(seed);
+        wipe_stack();
+        secret
+    }
+
+    #[inline(never)]
+    fn derive(seed: &Seed) -> Self {
+        let private = Box::new(X25519HkdfSha256::derive_keypair(seed).0);
         let public = X25519HkdfSha256::sk_to_pk(&private).to_bytes().into();
         Self { private: Some(private), public }
     }
@@ -178,7 +188,7 @@ impl ContentKey {
             .map_err(|_| SealError::Broken)?;
         let opened = single_shot_open::<HpkeAead, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
-            secret.private.as_ref().ok_or(SealError::Locked)?,
+            secret.private.as_deref().ok_or(SealError::Locked)?,
             &encapsulated,
             context,
             wrapped.ciphertext.as_slice(),
@@ -308,6 +318,14 @@ impl GroupKey {
         hasher.update(salt);
         ContentKey(*hasher.finalize().as_bytes())
     }
+}
+
+/// Overwrites what the functions called just before left on the stack: copies of a secret that nobody holds any more.
+#[inline(never)]
+pub fn wipe_stack() {
+    let mut room = [0_u8; WIPED_BYTES];
+    room.zeroize();
+    std::hint::black_box(&mut room);
 }
 
 fn nonce(part: u32) -> Nonce {

@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
-use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::seal::{SealError, Seed, derive};
@@ -53,22 +53,12 @@ impl VaultKey {
     /// Encrypts: the nonce, the ciphertext, the check value.
     #[must_use]
     pub fn seal(&self, context: &[u8], plain: &[u8], nonce: &Nonce) -> Vec<u8> {
-        let mut sealed = Vec::with_capacity(plain.len() + OVERHEAD_BYTES);
-        self.seal_into(context, &[plain], nonce, &mut sealed);
-        sealed
-    }
-
-    /// As [`Self::seal`], of several pieces one after the other, into a buffer that is emptied first.
-    pub fn seal_into(&self, context: &[u8], pieces: &[&[u8]], nonce: &Nonce, sealed: &mut Vec<u8>) {
-        sealed.clear();
-        sealed.extend_from_slice(nonce);
-        pieces.iter().for_each(|piece| sealed.extend_from_slice(piece));
-        let nonce = XNonce::from(*nonce);
-        let tag = self
+        let payload = Payload { msg: plain, aad: context };
+        let sealed = self
             .cipher()
-            .encrypt_inout_detached(&nonce, context, (&mut sealed[NONCE_BYTES..]).into())
+            .encrypt(&XNonce::from(*nonce), payload)
             .expect("XChaCha20-Poly1305 takes up to 256 GiB, and nothing here is near that");
-        sealed.extend_from_slice(&tag);
+        [nonce.as_slice(), &sealed].concat()
     }
 
     /// Decrypts.
@@ -79,25 +69,17 @@ impl VaultKey {
         Ok(Zeroizing::new(plain))
     }
 
-    /// Decrypts within a buffer of sealed bytes, which holds the plain ones afterwards.
-    pub fn open_in_place(&self, context: &[u8], sealed: &mut Vec<u8>) -> Result<(), SealError> {
-        let (head, tag) = sealed.split_last_chunk::<TAG_BYTES>().ok_or(SealError::Broken)?;
-        let nonce = head.first_chunk::<NONCE_BYTES>().ok_or(SealError::Broken)?;
-        let (nonce, tag, end) = (XNonce::from(*nonce), Tag::from(*tag), head.len());
-        self.cipher()
-            .decrypt_inout_detached(&nonce, context, (&mut sealed[NONCE_BYTES..end]).into(), &tag)
-            .map_err(|_| SealError::Broken)?;
-        sealed.truncate(end);
-        sealed.drain(..NONCE_BYTES);
-        Ok(())
+    /// A key for `what` that is always the same under this key.
+    #[must_use]
+    pub fn subkey(&self, what: &[u8]) -> Self {
+        Self(*blake3::keyed_hash(&self.0, what).as_bytes())
     }
 
     /// A name for `what` that is always the same under this key, and tells nothing without it.
     #[must_use]
     pub fn name(&self, what: &[u8]) -> [u8; 16] {
-        let hash = blake3::keyed_hash(&self.0, what);
         let mut name = [0; 16];
-        name.copy_from_slice(&hash.as_bytes()[..16]);
+        name.copy_from_slice(&blake3::keyed_hash(&self.0, what).as_bytes()[..16]);
         name
     }
 
@@ -121,9 +103,6 @@ mod tests {
         assert_eq!(*key.open(b"row 1", &sealed).unwrap(), b"MARKER");
         assert!(key.open(b"row 2", &sealed).is_err());
         assert!(VaultKey::new([2; 32]).open(b"row 1", &sealed).is_err());
-        let mut buffer = sealed;
-        key.open_in_place(b"row 1", &mut buffer).unwrap();
-        assert_eq!(buffer, b"MARKER");
     }
 
     #[test]
@@ -133,18 +112,16 @@ mod tests {
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(key.open(b"", &changed).is_err() && key.open_in_place(b"", &mut changed).is_err(), "byte {at}");
-            let mut cut = sealed[..at].to_vec();
-            assert!(key.open(b"", &cut).is_err() && key.open_in_place(b"", &mut cut).is_err(), "{at} bytes");
+            assert!(key.open(b"", &changed).is_err(), "byte {at}");
+            assert!(key.open(b"", &sealed[..at]).is_err(), "{at} bytes");
         }
     }
 
     #[test]
-    fn pieces_are_sealed_as_one_and_names_depend_on_the_key() {
-        let (key, mut sealed) = (VaultKey::new([1; 32]), vec![7; 99]);
-        key.seal_into(b"", &[b"to", b"gether"], &NONCE, &mut sealed);
-        assert_eq!(sealed, key.seal(b"", b"together", &NONCE));
+    fn names_and_subkeys_depend_on_the_key_and_on_what_they_are_of() {
+        let key = VaultKey::new([1; 32]);
         assert_eq!(key.name(b"a"), key.name(b"a"));
-        assert_ne!(key.name(b"a"), key.derive("other").name(b"a"));
+        assert!(key.name(b"a") != key.name(b"b") && key.name(b"a") != key.derive("other").name(b"a"));
+        assert!(key.subkey(b"a") == key.subkey(b"a") && key.subkey(b"a") != key.subkey(b"b"));
     }
 }

@@ -225,7 +225,7 @@ impl Home {
 
     /// The key that opens what is sealed to the device.
     pub fn sealing(&self) -> Result<SealingSecret, HomeError> {
-        Ok(SealingSecret::from_seed(&derive(&self.keys()?.seed, "sealing")))
+        Ok(SealingSecret::from_seed(&Zeroizing::new(derive(&self.keys()?.seed, "sealing"))))
     }
 
     /// What the store of a site is encrypted under.

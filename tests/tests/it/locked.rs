@@ -96,6 +96,71 @@ fn a_device_locks_when_its_officer_is_idle_and_its_page_unlocks_it() {
     assert_eq!(lock(&ana)["wrong_tries"], 0);
 }
 
+/// Whoever takes a locked device apart doesn't find the key that opens captures in its memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_locked_device_has_forgotten_what_opens_captures() {
+    let site = Site::found();
+    site.enrol("hub", &["hub"]);
+    site.enrol("ana", &["officer"]);
+    let secret = sealing_secret(&site.home("ana").join("device.key"));
+    let (home, file) = (site.home("ana").to_string_lossy().into_owned(), site.path().join("passphrase"));
+    std::fs::write(&file, PASSPHRASE).unwrap();
+    let file = file.to_string_lossy().into_owned();
+    let _ = greenline(["keystore", "protect", "--home", &home, "--new-passphrase-file", &file]).ok();
+    let ana = site.device("ana").arg("--passphrase-file").arg(&file).start();
+    let id = ana.api().capture(&Check::with_picture(1));
+    assert!(ana.api().show(&id).unwrap()["particulars"].is_object());
+    let Some(found) = copies_in(ana.pid(), &secret) else {
+        println!("SKIPPED: the memory of a process can't be read here");
+        return;
+    };
+    assert!(found > 0, "the search finds it while the device is open");
+    for _ in 0..2 {
+        let _ = greenline(["lock", "--home", &home]).ok();
+        assert_eq!(copies_in(ana.pid(), &secret), Some(0));
+        let _ = greenline(["unlock", "--home", &home, "--passphrase-file", &file]).ok();
+        assert!(ana.api().show(&id).unwrap()["particulars"].is_object(), "it reads again");
+    }
+}
+
+/// The X25519 secret of a device whose keys lie in the clear, worked out from docs/FORMATS.md and RFC 9180, section 7.1.3.
+#[cfg(target_os = "linux")]
+fn sealing_secret(key_file: &std::path::Path) -> [u8; 32] {
+    use ring::hmac::{HMAC_SHA256, Key, sign};
+    let text = std::fs::read_to_string(key_file).unwrap();
+    let keystore = data_encoding::BASE32_NOPAD.decode(text.lines().nth(1).unwrap().to_uppercase().as_bytes()).unwrap();
+    assert_eq!(keystore[..2], [0, 68], "under nothing: seed, store key, check");
+    let seed = crdt::seal::derive(keystore[2..34].try_into().unwrap(), "sealing");
+    let mac = |key: &[u8], parts: &[&[u8]]| sign(&Key::new(HMAC_SHA256, key), &parts.concat());
+    let suite = b"KEM\0\x20".as_slice();
+    let extracted = mac(&[0; 32], &[b"HPKE-v1", suite, b"dkp_prk", &seed]);
+    let expanded = mac(extracted.as_ref(), &[&[0, 32], b"HPKE-v1", suite, b"sk", &[1]]);
+    let mut secret: [u8; 32] = expanded.as_ref().try_into().unwrap();
+    (secret[0], secret[31]) = (secret[0] & 248, secret[31] & 127 | 64);
+    secret
+}
+
+/// How often these bytes are in the memory of a process; nothing if it may not be read.
+#[cfg(target_os = "linux")]
+fn copies_in(pid: u32, needle: &[u8]) -> Option<usize> {
+    use std::io::{Read, Seek, SeekFrom};
+    let mut memory = std::fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let mut copies = 0;
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let (from, to) = line.split(' ').next()?.split_once('-')?;
+        let (from, to) = (u64::from_str_radix(from, 16).ok()?, u64::from_str_radix(to, 16).ok()?);
+        let mut bytes = vec![0; usize::try_from(to - from).ok()?];
+        // A stretch that went away meanwhile holds nothing.
+        if memory.seek(SeekFrom::Start(from)).is_ok() && memory.read_exact(&mut bytes).is_ok() {
+            let at = bytes.iter().enumerate().filter(|(_, byte)| **byte == needle[0]).map(|(at, _)| at);
+            copies += at.filter(|at| bytes[*at..].starts_with(needle)).count();
+        }
+    }
+    Some(copies)
+}
+
 #[test]
 fn what_nothing_protects_is_not_locked() {
     let site = Site::found();

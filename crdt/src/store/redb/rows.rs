@@ -7,17 +7,23 @@
 //! | meta | what comes after the first `/` veiled | the same |
 //!
 //! To veil is to replace by a keyed hash, which is the same each time, so that a row is found; the order within a veiled part is
-//! lost, and scans make up for that. The nonce of a value is 16 random bytes, drawn at each opening, and a counter. The table
-//! and the key are authenticated with the value, so that no row can be put in the place of another.
+//! lost, and scans make up for that. A value is sealed with ChaCha20-Poly1305 under a subkey of the opening, which is 16 random
+//! bytes, and with a counter as its nonce; both lie before it. The table and the key are authenticated with the value, so that
+//! no row can be put in the place of another. ring does it, because hundreds of thousands of short rows are sealed in a catch-up,
+//! and it takes a fifth of the time that the cipher of `vault.rs` takes for one.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::store::{FORMAT_KEY, StoreError, Table};
-use crate::vault::{Nonce, VaultKey};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
-/// Random bytes at the beginning of a nonce.
+use crate::store::{FORMAT_KEY, StoreError, Table};
+use crate::vault::VaultKey;
+
+/// Random bytes that name an opening.
 const OPENING_BYTES: usize = 16;
+/// What lies before a ciphertext: the opening, and a number within it.
+const HEAD_BYTES: usize = OPENING_BYTES + size_of::<u64>();
 /// Bytes of a log's name, which begins the keys of [`Table::Runs`].
 const LOG_BYTES: usize = 16;
 
@@ -26,6 +32,8 @@ pub(super) struct Rows {
     values: VaultKey,
     names: VaultKey,
     opening: [u8; OPENING_BYTES],
+    /// What this opening seals with.
+    key: LessSafeKey,
     /// Values sealed so far. No more than 2^64 can be, ever.
     sealed: AtomicU64,
 }
@@ -42,7 +50,8 @@ impl Rows {
     /// `opening` is random, drawn anew each time a file is opened.
     pub(super) fn new(data_key: &VaultKey, opening: [u8; OPENING_BYTES]) -> Self {
         let (values, names) = (data_key.derive("values"), data_key.derive("names"));
-        Self { values, names, opening, sealed: AtomicU64::new(0) }
+        let key = key_of(&values, &opening);
+        Self { values, names, opening, key, sealed: AtomicU64::new(0) }
     }
 
     /// A key as it lies in the file.
@@ -56,19 +65,26 @@ impl Rows {
 
     /// A value as it lies in the file, into a buffer. `placed` is the key as it lies there.
     pub(super) fn seal(&self, table: Table, key: &[u8], placed: &[u8], value: &[u8], sealed: &mut Vec<u8>) {
+        sealed.clear();
         if is_clear(table, key) || (value.is_empty() && !holds_key(table)) {
-            sealed.clear();
             sealed.extend_from_slice(value);
             return;
         }
-        let context = Context::new(table, placed);
+        let number = self.sealed.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        sealed.extend_from_slice(&self.opening);
+        sealed.extend_from_slice(&number);
         if holds_key(table) {
             // Keys are shorter than 64 KiB: the longest are 40 bytes.
-            let len = u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes();
-            self.values.seal_into(context.bytes(), &[&len, key, value], &self.nonce(), sealed);
-        } else {
-            self.values.seal_into(context.bytes(), &[value], &self.nonce(), sealed);
+            sealed.extend_from_slice(&u16::try_from(key.len()).unwrap_or(u16::MAX).to_be_bytes());
+            sealed.extend_from_slice(key);
         }
+        sealed.extend_from_slice(value);
+        let context = Context::new(table, placed);
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce(number), Aad::from(context.bytes()), &mut sealed[HEAD_BYTES..])
+            .expect("ChaCha20-Poly1305 takes up to 256 GiB, and a row is at most a few MiB");
+        sealed.extend_from_slice(tag.as_ref());
     }
 
     /// The key and the value of a row that lies in the file.
@@ -77,8 +93,14 @@ impl Rows {
             return Ok((placed.to_vec(), sealed.to_vec()));
         }
         let damaged = || StoreError::Damaged("a row was changed".to_owned());
-        let mut value = sealed.to_vec();
-        self.values.open_in_place(Context::new(table, placed).bytes(), &mut value).map_err(|_| damaged())?;
+        let (opening, rest) = sealed.split_first_chunk::<OPENING_BYTES>().ok_or_else(damaged)?;
+        let (number, sealed) = rest.split_first_chunk().ok_or_else(damaged)?;
+        let (mut value, context) = (sealed.to_vec(), Context::new(table, placed));
+        let of_another = (*opening != self.opening).then(|| key_of(&self.values, opening));
+        let key = of_another.as_ref().unwrap_or(&self.key);
+        let opened = key.open_in_place(nonce(*number), Aad::from(context.bytes()), &mut value);
+        let len = opened.map_err(|_| damaged())?.len();
+        value.truncate(len);
         if !holds_key(table) {
             return Ok((placed.to_vec(), value));
         }
@@ -115,14 +137,18 @@ impl Rows {
             None => all(),
         }
     }
+}
 
-    fn nonce(&self) -> Nonce {
-        let mut nonce = Nonce::default();
-        let (opening, counter) = nonce.split_at_mut(OPENING_BYTES);
-        opening.copy_from_slice(&self.opening);
-        counter.copy_from_slice(&self.sealed.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-        nonce
-    }
+/// What an opening seals with.
+fn key_of(values: &VaultKey, opening: &[u8; OPENING_BYTES]) -> LessSafeKey {
+    let key = UnboundKey::new(&CHACHA20_POLY1305, values.subkey(opening).reveal());
+    LessSafeKey::new(key.expect("a key has 32 bytes, as this cipher takes"))
+}
+
+fn nonce(number: [u8; 8]) -> Nonce {
+    let mut nonce = [0; 12];
+    nonce[4..].copy_from_slice(&number);
+    Nonce::assume_unique_for_key(nonce)
 }
 
 /// The part of a key that names a device or a log.

@@ -1,10 +1,11 @@
 //! Scrubs: whenever the power goes, all that was promised is there, and what was to be destroyed is.
 
 use crdt::store::{Batch, Direction, Store, StoreError, Table, Ticket};
+use crdt::vault::VaultKey;
 
 use super::disk::{Disk, Survivors};
-use super::{KEY, apply_one, live, made, open, rows};
-use crate::site::Dice;
+use super::{KEY, apply_one, files, live, made, open, rows};
+use crate::site::{self, Dice};
 
 const SECRET: &[u8] = b"MARKER that must be gone";
 
@@ -132,6 +133,42 @@ fn a_disk_without_room_for_a_copy_goes_on_without_a_scrub() {
 }
 
 #[test]
+fn the_bytes_of_a_removed_blob_are_overwritten_also_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || crdt::store::redb::RedbStore::open(dir.path(), &VaultKey::new([KEY; 32]), Box::new(|_| {})).unwrap();
+    let mut store = open();
+    let mut handles = Vec::new();
+    for (fill, finished) in [(1, true), (2, false)] {
+        let (blob, bytes) = site::blob(fill, 100_000);
+        store.blob_write(blob.id, 0, &bytes).unwrap();
+        if finished {
+            store.blob_finish(blob.id).unwrap();
+        }
+        store.flush().unwrap();
+        let path = files(&dir.path().join("blobs")).into_iter().find(|path| !handles.iter().any(|(p, _)| p == path));
+        let path = path.unwrap();
+        handles.push((path.clone(), std::fs::File::open(path).unwrap()));
+    }
+    for (blob, _) in store.blob_list().unwrap() {
+        store.blob_remove(blob).unwrap();
+        assert_eq!(store.blob_read(blob, 0, 9).unwrap(), b"", "gone at once");
+    }
+    drop(store);
+    // As a crash leaves it: out of the way, and not overwritten yet.
+    let shelf = handles[0].0.parent().unwrap();
+    let away = shelf.join("x.7.0.gone");
+    std::fs::write(&away, SECRET).unwrap();
+    handles.push((away.clone(), std::fs::File::open(&away).unwrap()));
+    drop(open());
+    assert_eq!(files(&dir.path().join("blobs")), Vec::<std::path::PathBuf>::new());
+    for (path, mut file) in handles {
+        let mut left = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut left).unwrap();
+        assert!(!left.is_empty() && left.iter().all(|byte| *byte == 0), "{}", path.display());
+    }
+}
+
+#[test]
 fn another_key_opens_nothing_and_breaks_nothing() {
     let (dir, disk) = (tempfile::tempdir().unwrap(), made());
     let mut store = open(dir.path(), &disk).0.unwrap();
@@ -139,7 +176,7 @@ fn another_key_opens_nothing_and_breaks_nothing() {
     batch.put(Table::Entries, [1; 8], SECRET);
     store.apply(batch).unwrap();
     drop(store);
-    let other = crdt::vault::VaultKey::new([KEY + 1; 32]);
+    let other = VaultKey::new([KEY + 1; 32]);
     let opened = crdt::store::redb::RedbStore::open_with(dir.path(), Box::new(disk.clone()), &other, Box::new(|_| {}));
     assert_eq!(opened.err(), Some(StoreError::Key));
     let store = open(dir.path(), &disk).0.unwrap();

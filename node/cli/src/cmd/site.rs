@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use crdt::site::Policy;
-use node::enrol::SiteFolder;
+use node::enrol::{EnrolError, SiteFolder};
 use node::orders;
 use serde_json::json;
 
@@ -109,6 +109,10 @@ fn new(args: NewArgs) -> Result<(), Failure> {
         quorum: args.quorum,
         examiners: args.examiners,
     };
+    // Before anybody is asked for a passphrase.
+    if args.folder.join("authority.key").exists() {
+        return Err(EnrolError::Exists(args.folder).into());
+    }
     let opener = args.keys.new_opener("the authority")?;
     let folder = SiteFolder::found_under(&args.folder, &args.name, policy, &opener)?;
     let site = folder.manifest().site();
