@@ -131,12 +131,13 @@ fn refuted() -> ReviewContent {
 fn misfits(dice: &mut Dice, site: &Site, captures: &[CaptureId]) -> Vec<Entry> {
     let mut pen = Pen::new(site.enrol(5, Roles::OFFICER));
     let mut entries = vec![pen.introduce(100)];
-    for step in 0..12 {
+    for step in 0..16 {
         let ms = 200 + step * 10;
         let about =
             captures.get(dice.draw(captures.len() as u64) as usize).map_or(About::Site, |id| About::Capture(*id));
         let receipt = Statement::Receipt(Receipt { payload: dice.bytes().into() }).encode();
-        entries.push(match dice.draw(10) {
+        let own = About::Capture(capture_id(pen.author.device, &[0; 16]));
+        entries.push(match dice.draw(13) {
             0 => pen.write(ms, about, Kind::Receipt as u8, receipt),
             1 => pen.write(50, About::Site, Kind::Seen as u8, vec![0; 32]),
             2 => pen.write(ms, about, 200, b"of a newer kind".to_vec()),
@@ -146,6 +147,10 @@ fn misfits(dice: &mut Dice, site: &Site, captures: &[CaptureId]) -> Vec<Entry> {
             // Of another's capture, and of none that has this id.
             8 => pen.write(ms, about, Kind::Erasure as u8, erasure(site.enrol(2, Roles::OFFICER).device(), [9; 16])),
             9 => pen.write(ms, about, Kind::Erasure as u8, erasure(pen.author.device, [9; 16])),
+            // Of erased captures nobody can tell whether the body held.
+            10 => pen.write(ms, about, Kind::Edit as u8, b"no body of this kind".to_vec()),
+            11 => pen.write(ms, own, Kind::Capture as u8, b"no body of this kind".to_vec()),
+            12 => pen.write(ms, own, Kind::Erasure as u8, erasure(pen.author.device, [0; 16])),
             6 => capture(&mut pen, ms, dice.draw(2) as u8, CaptureId([9; 16])),
             // The second with this nonce is set aside.
             _ => {
