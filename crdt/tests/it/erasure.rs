@@ -287,6 +287,39 @@ fn forgeries(site: &Site, proof: &Proof) -> Vec<(Proof, &'static str)> {
     ]
 }
 
+/// By hand, as no honest program would write it.
+#[test]
+fn what_another_officer_states_is_set_aside() {
+    let told = Told::of(VerdictValue::NoMatch);
+    let mut stating = told.site.open(told.site.enrol(3, SUPERVISOR), told.supervisor.store().clone());
+    stating.erase_new(30, told.id, Why::Ordered).unwrap();
+    let stated = entries_of(&stating).into_iter().find(|it| it.header().kind == Kind::Erasure as u8).unwrap();
+    let body = stated.body.unwrap().into_vec();
+    for (roles, expected) in [(Roles::OFFICER, false), (SUPERVISOR, true)] {
+        let mut pen = Pen::new(told.site.enrol(5, roles));
+        let log = [pen.introduce(30), pen.write(31, About::Capture(told.id), Kind::Erasure as u8, body.clone())];
+        let mut replica = told.site.open(observer(&told.site), told.hub.store().clone());
+        replica.ingest(40, log.to_vec()).unwrap();
+        assert_eq!(replica.capture(told.id).unwrap().unwrap().erased.is_some(), expected);
+    }
+}
+
+/// Were they gone before, a power cut would leave a capture that nobody erased without its images.
+#[test]
+fn images_go_once_the_erasure_is_on_disk() {
+    let site = Site::new();
+    let replica = site.open(site.enrol(2, Roles::OFFICER), MemoryStore::new(DiskModel::WhenSynced));
+    let mut engine = crdt::sync::Engine::new(1, replica).unwrap();
+    let id = engine.write(1, |replica| replica.capture_new(1, [1; 32], &draft(50))).unwrap().about.capture().unwrap();
+    let blob = engine.replica().capture(id).unwrap().unwrap().origin.unwrap().blobs[0];
+    engine.store_mut().sync();
+    let written = engine.write(2, |replica| replica.erase_new(2, id, Why::Withdrawn)).unwrap();
+    assert!(engine.replica().whole_blob(&blob).unwrap().is_some());
+    engine.store_mut().sync();
+    engine.handle(3, crdt::sync::Input::Durable(written.ticket));
+    assert!(engine.replica().whole_blob(&blob).unwrap().is_none());
+}
+
 #[test]
 fn an_erasure_names_the_capture_that_it_is_about() {
     let site = Site::new();
