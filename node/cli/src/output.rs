@@ -122,7 +122,7 @@ pub(crate) fn verdict(verdict: &Value) -> String {
     }
     let value = text(verdict, "value").replace('_', " ");
     match verdict["standing"].as_str() {
-        Some(_) if verdict["locked"] == true => format!("{value} (LOCKED)"),
+        _ if verdict["locked"] == true => format!("{value} (LOCKED)"),
         Some(standing) => format!("{value}, {standing}"),
         None => value,
     }

@@ -295,8 +295,10 @@ fn troubled(seed: u64) -> (World, usize, Vec<Entry>) {
     for _ in 0..40 {
         let device = all[world.draw(all.len() as u64) as usize];
         match world.draw(7) {
+            0 | 1 | 6 if seed % 2 == 0 => drop(world.draft(1, 10)),
             0 => drop(world.draft(1, 10)),
-            1 | 6 => {
+            // Where much is erased, little is left to be readmitted.
+            1 | 6 if seed % 2 == 1 => {
                 let known = world.engine(device).captures(0, &Query { limit: 20, ..Query::default() }).unwrap().0;
                 let set_aside = world.engine(device).replica().set_aside(0).unwrap();
                 let void = set_aside.iter().filter_map(|it| it.header.about.capture());
@@ -315,10 +317,13 @@ fn troubled(seed: u64) -> (World, usize, Vec<Entry>) {
                 });
             }
             3 => {
-                let void = world.engine(device).replica().set_aside(0).unwrap();
-                let void = void.iter().filter(|it| it.void);
-                if let Some(id) = void.clone().find_map(|it| it.header.about.capture()) {
-                    let _ = world.write(device, |replica, now_ms| replica.readmit_new(now_ms, id));
+                let supervisor = supervisors[1 + world.draw(2) as usize];
+                let void = world.engine(supervisor).replica().set_aside(0).unwrap();
+                let captures = void.iter().filter(|it| it.void && it.header.kind == Kind::Capture as u8);
+                let ids: Vec<CaptureId> = captures.filter_map(|it| it.header.about.capture()).collect();
+                if !ids.is_empty() {
+                    let id = ids[world.draw(ids.len() as u64) as usize];
+                    let _ = world.write(supervisor, |replica, now_ms| replica.readmit_new(now_ms, id));
                 }
             }
             4 => drop(world.edit(device, About::Site, &[EditOp::Handover { text: "x".to_owned().into() }])),
@@ -356,7 +361,7 @@ fn trouble_has_everything_in_it() {
         readmitted += entries.iter().filter(|it| it.header().kind == Kind::Readmission as u8).count();
     }
     let all = format!("{revoked} revoked, {void} void, {readmitted} readmitted, {erased} erased");
-    assert!(revoked > 10 && void > 50 && readmitted >= 1 && erased > 30, "{all}");
+    assert!(revoked > 10 && void > 50 && readmitted >= 1 && erased > 15, "{all}");
 }
 
 proptest! {
