@@ -295,10 +295,10 @@ fn troubled(seed: u64) -> (World, usize, Vec<Entry>) {
     for _ in 0..40 {
         let device = all[world.draw(all.len() as u64) as usize];
         match world.draw(7) {
-            0 | 1 | 6 if seed % 2 == 0 => drop(world.draft(1, 10)),
+            0 | 1 | 6 if seed.is_multiple_of(2) => drop(world.draft(1, 10)),
             0 => drop(world.draft(1, 10)),
             // Where much is erased, little is left to be readmitted.
-            1 | 6 if seed % 2 == 1 => {
+            1 | 6 if !seed.is_multiple_of(2) => {
                 let known = world.engine(device).captures(0, &Query { limit: 20, ..Query::default() }).unwrap().0;
                 let set_aside = world.engine(device).replica().set_aside(0).unwrap();
                 let void = set_aside.iter().filter_map(|it| it.header.about.capture());
