@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::ingest::{SetAside, Work, apply_to_view, state_origin};
 use super::proof::{Ground, Proof};
 use super::{Replica, keys, read};
+use crate::blob::BlobRef;
 use crate::codec::encode;
 use crate::entry::{About, Entry, Header};
 use crate::ids::{CaptureId, DeviceId, EntryHash};
@@ -143,8 +144,8 @@ impl<S: Store> Replica<S> {
 
 impl<S: Store> Replica<S> {
     /// Carries out a call's erasures, as part of its batch: bodies, read model, and the row that remembers it for ever. Returns
-    /// what was here of each.
-    pub(super) fn erase(&mut self, work: &mut Work) -> Result<Vec<(CaptureId, Option<Origin>)>, StoreError> {
+    /// the images that each named.
+    pub(super) fn erase(&mut self, work: &mut Work) -> Result<Vec<(CaptureId, Vec<BlobRef>)>, StoreError> {
         let erasures = std::mem::take(&mut work.erasures);
         if erasures.is_empty() {
             return Ok(Vec::new());
@@ -157,13 +158,14 @@ impl<S: Store> Replica<S> {
             let view = if kept.is_some() {
                 view
             } else {
+                let images = self.images_named(id, &view, &written)?;
                 let bare = self.fold_again(id, device, &view, &written, &mut work.batch)?;
                 self.captures += u64::from(bare.origin.is_some());
                 self.captures -= u64::from(view.origin.is_some());
                 self.records.forget(&About::Capture(id));
                 self.parked.strip(id);
                 self.erased += 1;
-                gone.push((id, view.origin));
+                gone.push((id, images));
                 bare
             };
             let better = |kept: &Kept| matches!(kept.ground, Ground::Expired { .. }) && proof.stands_at().is_some();
@@ -200,6 +202,21 @@ impl<S: Store> Replica<S> {
             fold(&mut view, id, (arrival, &entry), counts, reason.as_deref(), batch);
         }
         Ok(view)
+    }
+
+    /// The images that any statement of a capture names, also one that doesn't count: of a revoked device, say.
+    fn images_named(&self, id: CaptureId, view: &CaptureView, written: &Overlay) -> Result<Vec<BlobRef>, StoreError> {
+        let mut images = Vec::new();
+        for arrival in self.arrivals_about(id, view, written)? {
+            let Some(bytes) = written.get(self, Table::Entries, &keys::entry(arrival))? else { continue };
+            let entry: Entry = read(&bytes)?;
+            if let Some(body) = entry.body.as_ref().filter(|_| entry.header().kind == Kind::Capture as u8)
+                && let Ok(Statement::Capture(capture)) = Statement::decode(Kind::Capture, body)
+            {
+                images.extend(capture.blobs);
+            }
+        }
+        Ok(images)
     }
 
     fn arrivals_about(
@@ -307,8 +324,8 @@ impl<S: Store> Replica<S> {
         (self.early.len() as u64 - accepted, accepted)
     }
 
-    /// The captures erased since the last call, with what was here of each.
-    pub(crate) fn take_erased(&mut self) -> Vec<(CaptureId, Option<Origin>)> {
+    /// The captures erased since the last call, with the images that each named.
+    pub(crate) fn take_erased(&mut self) -> Vec<(CaptureId, Vec<BlobRef>)> {
         std::mem::take(&mut self.erased_news)
     }
 

@@ -10,7 +10,7 @@ use super::{AppendError, Replica, keys};
 use crate::entry::{About, Entry};
 use crate::ids::CaptureId;
 use crate::site::Roles;
-use crate::statement::{Kind, Statement, Why};
+use crate::statement::{Kind, Statement, Why, capture_id};
 use crate::store::{Direction, Store, StoreError, Table};
 use crate::time::{FOLLOW_MS_MAX, Hlc};
 use crate::view::{CaptureView, EntryRef, Origin};
@@ -31,7 +31,9 @@ const LOOK_MAX: usize = 1_024;
 pub(super) struct Expiry {
     stated: Vec<u8>,
     stripped: Vec<u8>,
-    void_next_ms: u64,
+    /// The same of what is set aside, by arrival, and when to begin again.
+    set_aside: Vec<u8>,
+    again_ms: u64,
 }
 
 impl Expiry {
@@ -81,7 +83,8 @@ impl<S: Store> Replica<S> {
     pub(crate) fn expire(&mut self, now_ms: u64) -> Result<bool, StoreError> {
         let stated = self.state_expired(now_ms)?;
         let stripped = self.strip_expired(now_ms)?;
-        Ok(stated || stripped)
+        let set_aside = self.strip_set_aside(now_ms)?;
+        Ok(stated || stripped || set_aside)
     }
 
     /// States what is past its time, where this device may, and is next to.
@@ -128,26 +131,45 @@ impl<S: Store> Replica<S> {
             }
         }
         let more = work.erasures.len() == ROUND_MAX || looked_at == LOOK_MAX;
-        self.strip_void(now_ms, &mut work)?;
         self.commit(work)?;
         Ok(more)
     }
 
-    /// What a revoked device captured is in no list, and goes all the same when its time is over. Looked at once an hour.
-    fn strip_void(&mut self, now_ms: u64, work: &mut Work) -> Result<(), StoreError> {
-        if self.revoked().is_empty() || now_ms < self.expiry.void_next_ms {
-            return Ok(());
+    /// Captures that are set aside are in no list by time: all that is set aside is looked through now and then.
+    fn strip_set_aside(&mut self, now_ms: u64) -> Result<bool, StoreError> {
+        if now_ms < self.expiry.again_ms {
+            return Ok(false);
         }
-        self.expiry.void_next_ms = now_ms.saturating_add(TURN_MS);
-        for (entry, capture) in self.void_captures()? {
-            let header = &entry.signed.header;
-            let over = now_ms >= self.ends_ms(header.time).saturating_add(GRACE_MS);
-            let (id, log) = (header.about.capture(), self.logs.get(&header.author.log()));
-            if let (true, Some(id), Some(log)) = (over, id, log) {
-                work.erasures.insert(id, Proof::of_expiry(&log.certificate, entry.signed.clone(), &capture));
+        let (to, mut work) = ([u8::MAX; 9], Work::default());
+        let rows = self.store.scan(Table::Quarantine, &self.expiry.set_aside, &to, Direction::Up, LOOK_MAX)?;
+        let more = rows.len() == LOOK_MAX;
+        for (key, _) in rows {
+            let entry = self.entry_by_arrival(keys::number(&key))?;
+            if let Some((id, proof)) = entry.and_then(|entry| self.proof_of_age(now_ms, &entry)) {
+                work.erasures.insert(id, proof);
             }
+            self.expiry.set_aside = keys::after(&key);
         }
-        Ok(())
+        if !more {
+            self.expiry.set_aside.clear();
+            self.expiry.again_ms = now_ms.saturating_add(TURN_MS);
+        }
+        self.commit(work)?;
+        Ok(more)
+    }
+
+    /// That a capture's time is long over, whether or not it counts.
+    fn proof_of_age(&self, now_ms: u64, entry: &Entry) -> Option<(CaptureId, Proof)> {
+        let (header, body) = (entry.header(), entry.body.as_ref()?);
+        let over = now_ms >= self.ends_ms(header.time).saturating_add(GRACE_MS);
+        let is_capture = header.kind == Kind::Capture as u8;
+        let Statement::Capture(capture) = Statement::decode(Kind::Capture, body).ok().filter(|_| over && is_capture)?
+        else {
+            return None;
+        };
+        let id = capture_id(header.author.device, &capture.nonce);
+        let log = self.logs.get(&header.author.log()).filter(|_| header.about.capture() == Some(id))?;
+        Some((id, Proof::of_expiry(&log.certificate, entry.signed.clone(), &capture)))
     }
 
     fn proof_of_expiry(&self, id: CaptureId) -> Result<Option<Proof>, StoreError> {

@@ -38,6 +38,7 @@ pub use ruling::{DECISIONS_MAX, SET_ASIDE_PAGE_MAX, SetAsideEntry};
 pub use secrets::{Opened, ReadReview, ReadVerdict};
 pub use write::{AppendError, Written};
 
+use crate::blob::BlobRef;
 use crate::codec::{decode, encode};
 use crate::entry::DeviceKey;
 use crate::ids::{Author, CaptureId, DeviceId, EntryHash, LogId, SiteId};
@@ -45,7 +46,7 @@ use crate::seal::{GroupKey, Reader, SealingSecret};
 use crate::site::{Certificate, Manifest, Roles};
 use crate::store::{Direction, Store, StoreError, Table, Ticket};
 use crate::time::Hlc;
-use crate::view::{CaptureView, Origin};
+use crate::view::CaptureView;
 use erase::Standing;
 
 /// Rows read at a time when a table is walked from end to end.
@@ -112,8 +113,8 @@ pub struct Replica<S> {
     captures: u64,
     /// How many captures are erased here.
     erased: u64,
-    /// Those erased since the shell was told, with what is to be removed of each.
-    erased_news: Vec<(CaptureId, Option<Origin>)>,
+    /// Those erased since the engine was told, with the images that each named.
+    erased_news: Vec<(CaptureId, Vec<BlobRef>)>,
     expiry: expire::Expiry,
 }
 

@@ -367,7 +367,7 @@ impl<S: Store> Replica<S> {
     }
 
     /// The void captures: nobody's for now, but readmission may ask for their images again.
-    pub(crate) fn void_captures(&self) -> Result<Vec<(Entry, Capture)>, StoreError> {
+    pub(crate) fn void_captures(&self) -> Result<Vec<Capture>, StoreError> {
         let (mut captures, revoked) = (Vec::new(), SetAside::Revoked.to_string());
         let mut arrivals = Vec::new();
         if !self.ruling.revoked.is_empty() {
@@ -381,7 +381,7 @@ impl<S: Store> Replica<S> {
             if let Some(body) = entry.body.as_ref().filter(|_| entry.header().kind == Kind::Capture as u8)
                 && let Ok(Statement::Capture(capture)) = Statement::decode(Kind::Capture, body)
             {
-                captures.push((entry, *capture));
+                captures.push(*capture);
             }
         }
         Ok(captures)

@@ -558,6 +558,7 @@ impl<S: Store> Engine<S> {
             }
         }
         self.remove_erased(ticket);
+        self.note_scrubbed(now_ms, ticket);
         match self.swarm.durable(self.replica.store_mut(), ticket) {
             Ok(whole) => whole.into_iter().for_each(|(capture, rank)| self.whole(now_ms, capture, rank)),
             Err(error) => self.store_failed(error),

@@ -106,16 +106,14 @@ impl<S: Store> Engine<S> {
     /// that they may.
     pub(super) fn settle_erased(&mut self) {
         let ticket = self.replica.last_ticket();
-        for (id, origin) in self.replica.take_erased() {
+        for (id, images) in self.replica.take_erased() {
             if let Some(rank) = self.swarm.rank(&id) {
                 self.withdraw(&rank);
             }
             self.swarm.drop_out(&id);
             self.knowledge.settle(id);
-            if let Some(origin) = origin {
-                self.swarm.leave_blobs(id, &origin);
-                self.leaving.push_back((ticket, origin.blobs));
-            }
+            self.swarm.leave_blobs(id, &images);
+            self.leaving.push_back((ticket, images));
             self.outputs.push_back(Output::Event(Event::Erased(id)));
             self.outputs.push_back(Output::Event(Event::Changed(id)));
         }

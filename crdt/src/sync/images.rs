@@ -49,7 +49,7 @@ impl<S: Store> Engine<S> {
             }
         }
         // Of what is set aside for its author's revocation: a supervisor may readmit it.
-        keep.extend(self.replica.void_captures()?.iter().flat_map(|(_, capture)| &capture.blobs).map(|blob| blob.id));
+        keep.extend(self.replica.void_captures()?.iter().flat_map(|capture| &capture.blobs).map(|blob| blob.id));
         self.remove_leftovers(&keep)
     }
 
@@ -147,7 +147,7 @@ impl<S: Store> Engine<S> {
         }
         self.swarm.forget(&id);
         if origin.device != own {
-            for blob in self.swarm.leave_blobs(id, origin) {
+            for blob in self.swarm.leave_blobs(id, &origin.blobs) {
                 self.replica.store_mut().blob_remove(blob)?;
             }
         }

@@ -157,9 +157,9 @@ impl Swarm {
     }
 
     /// A capture needs its blobs no longer: those that no other one needs either.
-    pub(super) fn leave_blobs(&mut self, capture: CaptureId, origin: &Origin) -> Vec<BlobId> {
+    pub(super) fn leave_blobs(&mut self, capture: CaptureId, blobs: &[BlobRef]) -> Vec<BlobId> {
         let mut free = Vec::new();
-        for blob in &origin.blobs {
+        for blob in blobs {
             self.users.remove(&(blob.id, capture));
             free.extend(self.users_of(blob.id).next().is_none().then_some(blob.id));
         }

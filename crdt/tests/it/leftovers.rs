@@ -7,6 +7,7 @@ use crdt::entry::Entry;
 use crdt::ids::CaptureId;
 use crdt::site::Roles;
 use crdt::statement::{Kind, Why};
+use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::redb::RedbStore;
 use crdt::store::{Direction, Store, StoreError, Table};
 use crdt::sync::{Engine, Input};
@@ -32,6 +33,42 @@ fn capture(engine: &mut Engine<RedbStore>, seed: u8) -> CaptureId {
     let seed = *blake3::hash(&[seed]).as_bytes();
     let written = engine.write(1_000, |replica| replica.capture_new(1_000, seed, &draft(40_000))).unwrap();
     written.about.capture().unwrap()
+}
+
+/// Not for each capture alone; and what a power cut ended isn't taken for done.
+#[test]
+fn the_store_is_scrubbed_within_an_hour_and_again_if_the_power_went_meanwhile() {
+    const HOUR_MS: u64 = 60 * 60 * 1_000;
+    let (site, memory) = (Site::new(), MemoryStore::new(DiskModel::WhenSynced));
+    let open = |store| Engine::new(1_000, site.open(site.enrol(2, Roles::OFFICER), store)).unwrap();
+    let scrubs = |engine: &Engine<MemoryStore>| engine.replica().store().counters().scrubs;
+    let mut engine = open(memory);
+    for seed in [1, 2] {
+        let written = engine.write(1_000, |it| it.capture_new(1_000, [seed; 32], &draft(10))).unwrap();
+        let id = written.about.capture().unwrap();
+        engine.write(1_000, |replica| replica.erase_new(1_000, id, Why::Withdrawn)).unwrap();
+    }
+    engine.store_mut().sync();
+    engine.handle(6_000, Input::Tick);
+    assert_eq!(scrubs(&engine), 0);
+    engine.handle(6_000 + HOUR_MS, Input::Tick);
+    assert_eq!(scrubs(&engine), 1);
+    engine.handle(12_000 + HOUR_MS, Input::Tick);
+    assert_eq!(scrubs(&engine), 1, "one is under way");
+    // The power goes before it is done: the next start does it again, and then knows that it is done.
+    let mut store = engine.into_store();
+    store.crash();
+    let mut engine = open(store);
+    engine.handle(6_000, Input::Tick);
+    assert_eq!(scrubs(&engine), 2);
+    for _ in 0..2 {
+        engine.store_mut().sync();
+        let ticket = engine.replica().store().durable();
+        engine.handle(7_000, Input::Durable(ticket));
+    }
+    let mut engine = open(engine.into_store());
+    engine.handle(3 * HOUR_MS, Input::Tick);
+    assert_eq!(scrubs(&engine), 2);
 }
 
 fn images(dir: &Path) -> Vec<PathBuf> {

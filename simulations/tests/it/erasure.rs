@@ -9,6 +9,7 @@ use crdt::entry::{About, ENTRY_BYTES_MAX, Entry};
 use crdt::ids::CaptureId;
 use crdt::record::EditOp;
 use crdt::replica::{GRACE_MS, Replica};
+use crdt::revocation::Cause;
 use crdt::statement::{Kind, Why};
 use crdt::store::memory::MemoryStore;
 use crdt::store::{Direction, Store, Table};
@@ -274,6 +275,42 @@ fn without_a_word_each_device_does_it_a_day_later() {
         nothing_is_left(&world, device, &images);
     }
     assert!(world.agree_among(&[a, b]));
+}
+
+/// What a revoked device captured is in no list, so nobody came upon it when its time was over; and its images stayed with who
+/// had them until the next start.
+#[test]
+fn what_is_set_aside_goes_too_when_its_time_is_over() {
+    let mut world = World::new(7);
+    world.hubs_answer = false;
+    let hub = world.add(Member::Hub);
+    let [a, b] = [(); 2].map(|()| world.add(Member::Supervisor));
+    let [officer, thief] = [(); 2].map(|()| world.add(Member::Officer));
+    [a, b, officer, thief].into_iter().for_each(|device| _ = world.link(hub, device));
+    world.settle();
+    world.cut_all();
+    let mut images = Images::new();
+    let void = capture(&mut world, thief, &mut images);
+    world.link(thief, officer);
+    world.settle();
+    world.cut_all();
+    let device = world.identity(thief).device();
+    for supervisor in [a, b] {
+        let vote = |replica: &mut Replica<MemoryStore>, now_ms| {
+            let charge = replica.charge(device, Cause::Stolen, None)?;
+            replica.vote_new(now_ms, charge)
+        };
+        world.write(supervisor, vote).unwrap();
+    }
+    heal(&mut world, &[a, b, officer]);
+    assert!(world.view(officer, void).origin.is_none(), "it doesn't count");
+    let holds = |world: &World| world.engine(officer).replica().whole_blob(&images[&void][0]).unwrap().is_some();
+    assert!(holds(&world));
+    world.now_ms += 30 * DAY_MS + GRACE_MS;
+    world.run(2 * 60 * 60 * 1_000);
+    assert!(is_erased(&world, officer, void) && !holds(&world));
+    [a, b, officer].iter().for_each(|device| nothing_is_left(&world, *device, &images));
+    assert!(world.agree_among(&[a, b, officer]));
 }
 
 /// An old peer, or a hostile one, sends images that nobody asked for, and entries that it stripped.
