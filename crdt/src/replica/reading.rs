@@ -7,6 +7,11 @@ use crate::ids::LogId;
 use crate::store::{Direction, Store, StoreError, Table};
 use crate::view::EntryRef;
 
+/// Entries read to see how long they are.
+const FIRST_ROWS: usize = 16;
+/// Entries read at a time at most.
+const STRETCH_ROWS: usize = 1_024;
+
 impl<S: Store> Replica<S> {
     /// The entry at a place.
     pub fn entry(&self, at: EntryRef) -> Result<Option<Entry>, StoreError> {
@@ -21,8 +26,10 @@ impl<S: Store> Replica<S> {
             let Some(run) = self.run(EntryRef { log, seq: next })? else { break };
             let Some(arrival) = run.arrival(next) else { break };
             let end = (run.first_arrival + run.count).min(arrival.saturating_add(to - next).saturating_add(1));
-            // Small entries dominate: read a bounded stretch, and cut it where the frame is full.
-            let limit = (bytes_max.saturating_sub(bytes) / 256).clamp(1, 1_024);
+            // As many as will probably fit, by those before: what is read beyond the frame was read and decrypted in vain.
+            let left = bytes_max.saturating_sub(bytes);
+            let limit = if found.is_empty() { FIRST_ROWS } else { left / (bytes / found.len()).max(1) + 1 };
+            let limit = limit.min(STRETCH_ROWS);
             let rows =
                 self.store.scan(Table::Entries, &keys::entry(arrival), &keys::entry(end), Direction::Up, limit)?;
             if rows.is_empty() {
