@@ -19,8 +19,8 @@ use crate::ids::{DeviceId, LogId, SiteId};
 use crate::site::{CertificateError, Manifest};
 use crate::view::EntryRef;
 
-/// Most logs that a charge names: as many as a device may have.
-pub const TRUSTED_MAX: usize = crate::replica::EPOCHS_MAX as usize;
+/// Most logs that a charge names: a device has one, and another for each time that it was copied or restored.
+pub const TRUSTED_MAX: usize = 32;
 
 /// Why a device is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -67,13 +67,6 @@ pub struct Charge {
     pub cause: Cause,
     /// The last trusted entry of each of its logs, at most [`TRUSTED_MAX`]. Of a log that isn't named nothing is trusted.
     pub trusted: Vec<EntryRef>,
-}
-
-impl Charge {
-    /// How many entries of a log are still trusted.
-    fn trusted_of(&self, log: LogId) -> u64 {
-        self.trusted.iter().find(|at| at.log == log).map_or(0, |at| at.seq)
-    }
 }
 
 /// The authority's word that a device is revoked.
@@ -141,9 +134,16 @@ impl Revoked {
 
     /// Counts without asking whose votes are good.
     fn count(orders: &[Charge], votes: &[&Vote], quorum: usize) -> Self {
-        let accused: BTreeSet<DeviceId> =
-            orders.iter().map(|it| it.device).chain(votes.iter().map(|it| it.charge.device)).collect();
-        Self(accused.into_iter().filter_map(|device| Some((device, cuts(device, orders, votes, quorum)?))).collect())
+        let mut cases: BTreeMap<DeviceId, Case> = BTreeMap::new();
+        for charge in orders {
+            strictest(&mut cases.entry(charge.device).or_default().ordered, charge);
+        }
+        // Nobody is a judge in their own case.
+        for Vote { by, charge, .. } in votes.iter().filter(|vote| vote.by != vote.charge.device) {
+            let voters = &mut cases.entry(charge.device).or_default().voters;
+            strictest(voters.entry(*by).or_default(), charge);
+        }
+        Self(cases.into_iter().filter_map(|(device, case)| Some((device, case.trust(quorum.max(1))?))).collect())
     }
 
     fn voids(&self, vote: &Vote) -> bool {
@@ -186,30 +186,46 @@ impl Revoked {
     }
 }
 
-/// What still counts of a device's logs, if enough is said against it. Of each log it is as much as the strictest order
-/// says, or as the strictest `quorum` of supervisors agree on: an entry is out once that many of them don't trust it. So
-/// another vote can only take away, and one supervisor alone can take nothing.
-fn cuts(device: DeviceId, orders: &[Charge], votes: &[&Vote], quorum: usize) -> Option<BTreeMap<LogId, u64>> {
-    let orders: Vec<&Charge> = orders.iter().filter(|it| it.device == device).collect();
-    // Nobody is a judge in their own case.
-    let votes: Vec<&&Vote> = votes.iter().filter(|it| it.charge.device == device && it.by != device).collect();
-    let voters: BTreeSet<DeviceId> = votes.iter().map(|it| it.by).collect();
-    let enough = voters.len() >= quorum.max(1);
-    if orders.is_empty() && !enough {
-        return None;
+/// How many entries of each log are trusted; of one that isn't named, none.
+type Trust = BTreeMap<LogId, u64>;
+
+/// All that is said against one device: by the authority, and by each supervisor.
+#[derive(Default)]
+struct Case {
+    ordered: Option<Trust>,
+    voters: BTreeMap<DeviceId, Option<Trust>>,
+}
+
+impl Case {
+    /// What still counts of the device's logs, if enough is said against it. Of each log it is as much as the authority says,
+    /// or as the strictest `quorum` of supervisors agree on: an entry is out once that many of them don't trust it. So
+    /// another vote can only take away, and one supervisor alone can take nothing.
+    fn trust(&self, quorum: usize) -> Option<Trust> {
+        let voted: Vec<&Trust> = self.voters.values().flatten().collect();
+        let enough = voted.len() >= quorum;
+        if self.ordered.is_none() && !enough {
+            return None;
+        }
+        let logs: BTreeSet<LogId> =
+            self.ordered.iter().chain(voted.iter().copied()).flat_map(|it| it.keys().copied()).collect();
+        let of = |trust: &Trust, log: &LogId| trust.get(log).copied().unwrap_or(0);
+        let left = |log: &LogId| {
+            let mut agreed: Vec<u64> = voted.iter().map(|trust| of(trust, log)).collect();
+            agreed.sort_unstable();
+            let agreed = agreed.get(quorum - 1).copied();
+            self.ordered.iter().map(|trust| of(trust, log)).chain(agreed).min().unwrap_or(0)
+        };
+        Some(logs.into_iter().map(|log| (log, left(&log))).collect())
     }
-    let charges = orders.iter().copied().chain(votes.iter().map(|it| &it.charge));
-    let logs: BTreeSet<LogId> = charges.flat_map(|it| it.trusted.iter().map(|at| at.log)).collect();
-    let of = |log: LogId| {
-        let ordered = orders.iter().map(|it| it.trusted_of(log)).min();
-        let of_voter =
-            |voter: &DeviceId| votes.iter().filter(|it| it.by == *voter).map(|it| it.charge.trusted_of(log)).min();
-        let mut agreed: Vec<u64> = voters.iter().filter_map(of_voter).collect();
-        agreed.sort_unstable();
-        let agreed = enough.then(|| agreed.get(quorum.max(1) - 1).copied()).flatten();
-        ordered.into_iter().chain(agreed).min().unwrap_or(0)
-    };
-    Some(logs.into_iter().map(|log| (log, of(log))).collect())
+}
+
+/// Joins a charge to what the same people said before: only what every one of their charges trusts is trusted.
+fn strictest(trust: &mut Option<Trust>, charge: &Charge) {
+    let of = |log: &LogId| charge.trusted.iter().find(|at| at.log == *log).map(|at| at.seq);
+    *trust = Some(match trust.take() {
+        None => charge.trusted.iter().map(|at| (at.log, of(&at.log).unwrap_or(0))).collect(),
+        Some(known) => known.into_iter().filter_map(|(log, seq)| Some((log, seq.min(of(&log)?)))).collect(),
+    });
 }
 
 #[cfg(test)]

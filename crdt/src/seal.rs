@@ -287,6 +287,15 @@ impl GroupKey {
         Self(seed)
     }
 
+    /// From 32 secret random bytes and who made it. So nobody can pass off as new a key that others have.
+    #[must_use]
+    pub fn made_by(device: DeviceId, seed: &Seed) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("greenline group key v1");
+        hasher.update(&device.0);
+        hasher.update(seed);
+        Self(*hasher.finalize().as_bytes())
+    }
+
     /// The name by which bodies refer to this key; says nothing about the key.
     #[must_use]
     pub fn name(&self) -> [u8; 8] {

@@ -16,7 +16,7 @@ use crate::entry::{About, BODY_BYTES_MAX, SignedHeader};
 use crate::ids::{CaptureId, DeviceId, EntryHash};
 use crate::redacted::Redacted;
 use crate::revocation::{Charge, Order, TRUSTED_MAX};
-use crate::seal::{GroupSealed, Sealed, WrappedKey};
+use crate::seal::{GroupKey, GroupSealed, Sealed, WrappedKey};
 use crate::site::{Certificate, Roles};
 use crate::view::EntryRef;
 
@@ -350,14 +350,22 @@ pub struct Readmission {
     pub entry: EntryHash,
 }
 
-/// A new group key. Its content is all keys that the author has, the new one last, so that who joined later reads what was
-/// written before.
+/// A new group key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupKeyGrant {
     /// The new key's name; see [`crate::seal::GroupKey::name`].
     pub name: ByteArray<8>,
-    /// Sealed list of keys.
+    /// Sealed [`GroupKeys`].
     pub sealed: Sealed,
+}
+
+/// What is sealed in it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct GroupKeys {
+    /// Makes the new key, together with the author's id: see [`crate::seal::GroupKey::made_by`].
+    pub seed: ByteArray<32>,
+    /// Other keys that the author has, so that who joined later reads what was written before.
+    pub older: Vec<GroupKey>,
 }
 
 /// Why a capture is erased. One word of a few: in words of their own people would say something about somebody.

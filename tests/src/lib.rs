@@ -19,6 +19,7 @@
 mod api;
 mod check;
 mod command;
+mod files;
 #[cfg(target_os = "linux")]
 mod netns;
 mod process;
@@ -28,6 +29,7 @@ mod wait;
 pub use api::{Answer, Api};
 pub use check::{Check, on_file, picture};
 pub use command::{Ran, command, greenline, program};
+pub use files::{contains, files_in};
 #[cfg(target_os = "linux")]
 pub use netns::{Machine, Switch};
 #[cfg(target_os = "linux")]

@@ -94,10 +94,13 @@ impl<S: Store> Replica<S> {
 
     /// The key to edit under; a new one, if those that there are were given to somebody who is revoked, or not to all.
     fn key_to_edit(&mut self, now_ms: u64) -> Result<GroupKey, AppendError> {
-        if self.key_to_write(now_ms).is_none() && !self.revoked().is_empty() {
+        if let Some(key) = self.key_to_write(now_ms)? {
+            return Ok(key);
+        }
+        if !self.revoked().is_empty() {
             self.group_key_new(now_ms)?;
         }
-        self.key_to_write(now_ms).cloned().ok_or(AppendError::NoGroupKey)
+        self.key_to_write(now_ms)?.ok_or(AppendError::NoGroupKey)
     }
 
     /// The author to edit as. Where edits of the own log don't count, because they build on what a fork voided, none could

@@ -15,14 +15,15 @@ use super::{Replica, keys, read};
 use crate::codec::encode;
 use crate::entry::{About, Entry, Header};
 use crate::ids::{CaptureId, DeviceId, EntryHash, LogId};
-use crate::revocation::{Cause, Charge, Order, Revoked, Vote};
+use crate::revocation::{Cause, Charge, Order, Revoked, TRUSTED_MAX, Vote};
 use crate::statement::{Capture, Kind, Readmission, Statement};
 use crate::store::{Batch, Direction, Store, StoreError, Table, Ticket};
 use crate::view::EntryRef;
 
 /// Most decisions that count of one log: orders, votes, readmissions and group keys together. A site has some tens in an
-/// operation; a member who writes more only makes everyone slow.
-pub const DECISIONS_MAX: usize = 256;
+/// operation; a member who writes more only makes everyone slow, and takes up memory: some 25 MB, if all his 256 logs are full
+/// of the longest votes.
+pub const DECISIONS_MAX: usize = 128;
 /// Most rows of one page of what was set aside.
 pub const SET_ASIDE_PAGE_MAX: usize = 500;
 
@@ -36,6 +37,8 @@ pub(super) struct Ruling {
     orders: BTreeMap<EntryRef, Charge>,
     votes: BTreeMap<EntryRef, Vote>,
     readmissions: BTreeMap<EntryRef, (DeviceId, Readmission)>,
+    /// What was let in, and by which readmission.
+    let_in: BTreeSet<(EntryRef, EntryRef)>,
     grants: BTreeSet<EntryRef>,
     revoked: Revoked,
     changed: bool,
@@ -58,8 +61,11 @@ impl Ruling {
     pub(super) fn remove(&mut self, at: EntryRef) -> bool {
         let (order, vote) = (self.orders.remove(&at).is_some(), self.votes.remove(&at).is_some());
         self.changed |= order || vote;
-        let other = self.readmissions.remove(&at).is_some() | self.grants.remove(&at);
-        order || vote || other
+        let readmission = self.readmissions.remove(&at);
+        if let Some((_, it)) = &readmission {
+            self.let_in.remove(&(it.at, at));
+        }
+        order || vote || readmission.is_some() || self.grants.remove(&at)
     }
 
     fn of_log(&self, log: LogId) -> usize {
@@ -75,11 +81,15 @@ impl Ruling {
         if outlives || !self.revoked.covers(device, at) {
             return false;
         }
-        let lets_in = |(by_at, (by, it)): (&EntryRef, &(DeviceId, Readmission))| {
-            (it.at == at && !self.revoked.covers(*by, *by_at)).then_some(it.entry)
-        };
-        let let_in: Vec<EntryHash> = self.readmissions.iter().filter_map(lets_in).collect();
-        let_in.is_empty() || !let_in.contains(&hash())
+        let (first, last) =
+            (EntryRef { log: LogId([0; 16]), seq: 0 }, EntryRef { log: LogId([u8::MAX; 16]), seq: u64::MAX });
+        let mut readmissions = self.let_in.range((at, first)..=(at, last)).filter_map(|(_, by_at)| {
+            let (by, it) = self.readmissions.get(by_at)?;
+            (!self.revoked.covers(*by, *by_at)).then_some(it.entry)
+        });
+        let Some(first) = readmissions.next() else { return true };
+        let hash = hash();
+        first != hash && !readmissions.any(|entry| entry == hash)
     }
 }
 
@@ -139,6 +149,8 @@ impl<S: Store> Replica<S> {
             };
             trusted.push(EntryRef { log: *id, seq });
         }
+        trusted.sort_by_key(|at| std::cmp::Reverse(at.seq));
+        trusted.truncate(TRUSTED_MAX);
         Ok(Charge { device, cause, trusted })
     }
 
@@ -227,6 +239,7 @@ impl<S: Store> Replica<S> {
                 self.ruling.changed = true;
             }
             Statement::Readmission(it) => {
+                self.ruling.let_in.insert((it.at, at));
                 self.ruling.readmissions.insert(at, (by, it.clone()));
             }
             Statement::GroupKey(grant) => {

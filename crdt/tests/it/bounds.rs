@@ -2,9 +2,10 @@
 
 use crdt::codec::{DecodeError, decode, encode};
 use crdt::entry::{About, BODY_BYTES_MAX, ENTRY_BYTES_MAX, Entry};
-use crdt::ids::{Author, BlobId, CaptureId};
+use crdt::ids::{Author, BlobId, CaptureId, LogId};
 use crdt::knowledge::{Fact, HEIGHTS_MAX, Knowledge};
 use crdt::replica::{AppendError, EPOCHS_MAX, PAGE_MAX, PARKED_BYTES_MAX, PARKED_MAX, Query, Refusal};
+use crdt::revocation::{Cause, Charge, TRUSTED_MAX};
 use crdt::seal::READERS_MAX;
 use crdt::site::{
     Authority, CertificateError, NAME_BYTES_MAX, PURPOSE_BYTES_MAX, PURPOSES_MAX, Policy, Request, Roles,
@@ -346,4 +347,25 @@ fn of_one_device_as_many_logs_are_remembered_as_allowed() {
     assert!((0..HEIGHTS_MAX).all(|at| learn(at, 1)));
     assert!(!learn(HEIGHTS_MAX, 1));
     assert!(learn(0, 2), "those that are known go on growing");
+}
+
+#[test]
+fn a_charge_names_as_many_logs_as_allowed_and_not_one_more() {
+    let read = |logs: usize| {
+        let at = |n: usize| EntryRef { log: LogId([n as u8; 16]), seq: 1 };
+        let charge =
+            Charge { device: crdt::ids::DeviceId([2; 32]), cause: Cause::Lost, trusted: (0..logs).map(at).collect() };
+        Statement::decode(Kind::Vote, &encode(&charge)).err()
+    };
+    assert_eq!(read(TRUSTED_MAX), None);
+    assert!(matches!(read(TRUSTED_MAX + 1), Some(StatementError::Bounds(_))));
+}
+
+#[test]
+fn a_policy_asks_for_at_least_one_of_each() {
+    let authority = Authority::from_seed([1; 32]);
+    let verify =
+        |quorum, examiners| authority.manifest("n", 1, Policy { quorum, examiners, ..Policy::default() }).verify();
+    assert_eq!(verify(1, 1), Ok(()));
+    assert_eq!([verify(0, 1), verify(1, 0)], [Err(CertificateError::Policy); 2]);
 }

@@ -1,12 +1,13 @@
 //! Records that people write together: apart, through carriers, beside liars and clones.
 
-use crdt::codec::decode;
-use crdt::entry::{About, ENTRY_BYTES_MAX, Entry};
+use crdt::entry::{About, Entry};
 use crdt::record::{EditError, EditOp, Reason, Record};
 use crdt::replica::{AppendError, Replica};
 use crdt::statement::{Priority, Statement};
 use crdt::store::memory::{DiskModel, MemoryStore};
 use simulations::{Member, World};
+
+use crate::kit::entries_of;
 
 fn note(text: &str) -> EditOp {
     EditOp::Note { text: text.to_owned().into() }
@@ -135,13 +136,6 @@ fn record_from(world: &World, device: usize, about: About, entries: &[Entry], st
     }
     replica.ingest(world.now_ms, entries.to_vec()).unwrap();
     replica.record(about).unwrap().unwrap()
-}
-
-fn entries_of(world: &World, device: usize) -> Vec<Entry> {
-    let replica = world.engine(device).replica();
-    let logs: Vec<_> = replica.logs().map(|(id, log)| (*id, log.head.height)).collect();
-    let encoded = logs.iter().flat_map(|(log, height)| replica.entries_from(*log, 1, *height, usize::MAX).unwrap());
-    encoded.map(|bytes| decode(&bytes, ENTRY_BYTES_MAX).unwrap()).collect()
 }
 
 /// An officer built on a note by a device that was cloned. The clone's fork voids that note, and with it his own: he must be

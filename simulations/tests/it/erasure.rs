@@ -17,6 +17,8 @@ use crdt::sync::Event;
 use crdt::sync::frame::Frame;
 use simulations::{Member, World};
 
+use crate::kit::entries_in;
+
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// Images of all captures, as they were when they were made.
@@ -324,7 +326,7 @@ fn images_pushed_are_not_kept_and_stripped_entries_not_taken() {
     let link = world.link(officer, b);
     world.settle();
     let replica = world.engine(officer).replica();
-    let entries = entries_of(replica);
+    let entries = entries_in(replica);
     let pushed: Vec<Vec<u8>> = images[&id].iter().flat_map(|blob| groups(replica, blob)).collect();
     assert!(erase(&mut world, officer, id));
     world.settle();
@@ -356,12 +358,6 @@ fn groups(replica: &Replica<MemoryStore>, blob: &BlobRef) -> Vec<Vec<u8>> {
     };
     let outline = Frame::BlobOutline { blob: *blob, values: outline.into() }.encode();
     std::iter::once(outline).chain(bytes.chunks(16 * 1024).enumerate().map(group)).collect()
-}
-
-fn entries_of(replica: &Replica<MemoryStore>) -> Vec<Entry> {
-    let logs: Vec<_> = replica.logs().map(|(id, log)| (*id, log.head.height)).collect();
-    let encoded = logs.iter().flat_map(|(log, height)| replica.entries_from(*log, 1, *height, usize::MAX).unwrap());
-    encoded.map(|bytes| decode(&bytes, ENTRY_BYTES_MAX).unwrap()).collect()
 }
 
 /// Whenever the power goes while something is erased, it is whole before or erased after, and never in between.

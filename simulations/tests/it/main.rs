@@ -8,6 +8,7 @@ mod edits;
 mod erasure;
 mod forks;
 mod hostile;
+mod kit;
 mod order;
 mod revoked;
 mod traffic;

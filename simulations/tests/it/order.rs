@@ -1,11 +1,12 @@
 //! Any order, any repetition, any split of the same entries gives the same state, bit for bit.
 
-use crdt::codec::decode;
-use crdt::entry::{ENTRY_BYTES_MAX, Entry};
+use crdt::entry::Entry;
 use crdt::replica::Replica;
 use crdt::store::memory::{DiskModel, MemoryStore};
 use proptest::prelude::*;
 use simulations::{Member, World};
+
+use crate::kit::entries_of;
 
 /// A world with captures, answers, readings and a fork, and all its entries.
 fn history(seed: u64) -> (World, usize, Vec<Entry>) {
@@ -25,13 +26,6 @@ fn history(seed: u64) -> (World, usize, Vec<Entry>) {
     let entries = entries_of(&world, hub);
     let observer = world.add(Member::Carrier);
     (world, observer, entries)
-}
-
-fn entries_of(world: &World, device: usize) -> Vec<Entry> {
-    let replica = world.engine(device).replica();
-    let logs: Vec<_> = replica.logs().map(|(id, log)| (*id, log.head.height)).collect();
-    let encoded = logs.iter().flat_map(|(log, height)| replica.entries_from(*log, 1, *height, usize::MAX).unwrap());
-    encoded.map(|bytes| decode(&bytes, ENTRY_BYTES_MAX).unwrap()).collect()
 }
 
 fn empty(world: &World, device: usize) -> Replica<MemoryStore> {

@@ -3,18 +3,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crdt::codec::decode;
-use crdt::entry::{About, ENTRY_BYTES_MAX, Entry};
+use crdt::codec::encode;
+use crdt::entry::{About, Entry};
 use crdt::ids::{CaptureId, DeviceId, EntryHash};
 use crdt::record::EditOp;
-use crdt::replica::{AppendError, Query, Replica};
+use crdt::replica::{AppendError, DECISIONS_MAX, Identity, Query, Replica};
 use crdt::revocation::Cause;
-use crdt::statement::{Kind, Statement, Why};
+use crdt::seal::{Reader, Sealed};
+use crdt::statement::{GroupKeyGrant, GroupKeys, Kind, Statement, Why};
 use crdt::store::Store;
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::sync::{CloseReason, Event};
 use proptest::prelude::*;
 use simulations::{Member, World};
+
+use crate::kit::entries_of;
 
 /// A hub, two supervisors, an officer, and a thief with a device of the site; all have met, and the thief has captured once.
 struct Post {
@@ -265,11 +268,53 @@ fn keys_made_on_both_sides_of_a_partition_both_work_and_who_comes_later_reads_al
     assert_eq!(post.world.record(late, about).notes.len(), 2);
 }
 
-fn entries_of(world: &World, device: usize) -> Vec<Entry> {
-    let replica = world.engine(device).replica();
-    let logs: Vec<_> = replica.logs().map(|(id, log)| (*id, log.head.height)).collect();
-    let encoded = logs.iter().flat_map(|(log, height)| replica.entries_from(*log, 1, *height, usize::MAX).unwrap());
-    encoded.map(|bytes| decode(&bytes, ENTRY_BYTES_MAX).unwrap()).collect()
+/// A member could hand the others a key that the revoked have, as if it were new: all would go on writing under it.
+#[test]
+fn nobody_can_pass_off_an_old_key_as_a_new_one() {
+    let mut post = post(8);
+    let Post { supervisors: [a, b], officer, thief, before, .. } = post;
+    let (friend, about) = (post.world.add(Member::Officer), About::Capture(before));
+    post.vote(a, thief);
+    post.vote(b, thief);
+    post.meet(a, b);
+    post.meet(a, officer);
+    post.meet(officer, friend);
+    let founding = post.world.site.membership().group_keys[0].clone();
+    let name = founding.name();
+    let members: Vec<Reader> = [a, b, officer, friend, post.hub].map(|it| reader(post.world.identity(it))).to_vec();
+    let context = [b"greenline group key\0".as_slice(), &post.world.engine(a).replica().site().0, &name].concat();
+    let keys = GroupKeys { seed: [1; 32].into(), older: vec![founding] };
+    let sealed = Sealed::to_members(&encode(&keys), &members, &context, [2; 32]).unwrap();
+    let grant = Statement::GroupKey(Box::new(GroupKeyGrant { name: name.into(), sealed }));
+    post.world.state(friend, About::Site, &grant).unwrap();
+    post.meet(friend, officer);
+    post.world.edit(officer, about, &[note("after")]).unwrap();
+    let mut replica = replica_of(&post.world, thief);
+    replica.ingest(post.world.now_ms, entries_of(&post.world, officer)).unwrap();
+    assert_eq!(replica.record(about).unwrap().unwrap().unreadable, 1);
+}
+
+fn reader(identity: &Identity) -> Reader {
+    Reader { device: identity.device(), sealing_key: identity.sealing.public() }
+}
+
+/// As many decisions of a log count as are allowed, and not one more, on every replica alike.
+#[test]
+fn one_member_cannot_make_the_others_weigh_votes_without_end() {
+    let mut post = post(9);
+    let Post { supervisors: [a, _], officer, thief, .. } = post;
+    for _ in 0..=DECISIONS_MAX {
+        post.vote(a, thief);
+    }
+    post.meet(a, officer);
+    for device in [a, officer] {
+        let set_aside = post.world.engine(device).replica().set_aside(0).unwrap();
+        assert_eq!(
+            set_aside.iter().map(|it| it.reason.as_str()).collect::<Vec<_>>(),
+            ["too many decisions of one device"]
+        );
+    }
+    assert!(!post.is_out(officer, thief), "however often one votes");
 }
 
 fn replica_of(world: &World, device: usize) -> Replica<MemoryStore> {

@@ -9,7 +9,7 @@ use node::home::{Home, read_key_file};
 use node::keystore::{Opener, Passphrase};
 use serde_json::json;
 use synth::Person;
-use tests::{Check, Process, Ran, Site, greenline, wait_for};
+use tests::{Check, Process, Ran, Site, contains, files_in, greenline, wait_for};
 
 /// What is planted begins so.
 const MARK: &str = "MARKERQX";
@@ -268,14 +268,4 @@ fn prints(site: &Site, person: &Person) -> Vec<(u8, PathBuf)> {
         files.push((finger, file));
     }
     files
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    let mut at = bytes.iter().enumerate().filter(|(_, b)| **b == needle[0]).map(|(at, _)| at);
-    at.any(|at| bytes[at..].starts_with(needle))
-}
-
-fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
 }

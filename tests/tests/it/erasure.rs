@@ -1,10 +1,10 @@
 //! What is erased is gone from every device's folder and from the hub's, and only the trail of it stays.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use synth::Person;
-use tests::{Check, Process, Site, greenline, wait_for};
+use tests::{Check, Process, Site, files_in, greenline, wait_for};
 
 #[test]
 fn a_read_no_match_leaves_nothing_but_its_trail_on_any_device() {
@@ -127,10 +127,4 @@ fn nothing_is_left(devices: &[&Process]) {
 fn images(device: &Process) -> Vec<PathBuf> {
     let files = files_in(device.home());
     files.into_iter().filter(|file| file.components().any(|part| part.as_os_str() == "blobs")).collect()
-}
-
-fn files_in(folder: &Path) -> Vec<PathBuf> {
-    // A folder may go while it is looked at.
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
 }

@@ -1,10 +1,8 @@
 //! Nothing personal leaves its readers: markers are planted in everything that is about a person, a whole journey is run with
 //! all logs on, and then every byte that anybody wrote or said is searched for them.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::json;
-use tests::{Api, Check, Site, picture, wait_for};
+use tests::{Api, Check, Site, contains, files_in, picture, wait_for};
 
 /// What is planted begins so.
 const MARK: &str = "MARKERQX";
@@ -149,14 +147,4 @@ fn forms(text: &str) -> [Vec<u8>; 3] {
     let list: Vec<String> = text.bytes().map(|b| b.to_string()).collect();
     let hex: String = text.bytes().map(|b| format!("{b:02x}")).collect();
     [text.as_bytes().to_vec(), list.join(", ").into_bytes(), hex.into_bytes()]
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    let mut at = bytes.iter().enumerate().filter(|(_, b)| **b == needle[0]).map(|(at, _)| at);
-    at.any(|at| bytes[at..].starts_with(needle))
-}
-
-fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
 }

@@ -245,8 +245,9 @@ fn the_page_says_what_each_kind_of_body_is() {
     let (grant, bytes) = body("entry-group-key");
     let mut it = Reader::new(&bytes);
     assert_eq!(grant.kind, 12);
-    assert_eq!(it.fixed(8), derived("greenline group key name v1", &[&[5; 32]])[..8]);
-    assert_eq!((it.list(Reader::wrapped_key).len(), it.bytes().len()), (1, 1 + 2 * 32 + 16));
+    let key = derived("greenline group key v1", &[&grant.device, &[5; 32]]);
+    assert_eq!(it.fixed(8), derived("greenline group key name v1", &[&key])[..8]);
+    assert_eq!((it.list(Reader::wrapped_key).len(), it.bytes().len()), (1, 1 + 32 + 1 + 32 + 16));
     it.end();
     let (erasure, bytes) = body("entry-erasure");
     let mut it = Reader::new(&bytes);

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use crdt::blob::{BlobRef, Outline};
 use crdt::codec::encode;
 use crdt::entry::{About, Entry};
-use crdt::ids::{CaptureId, LogId};
+use crdt::ids::{CaptureId, DeviceId, LogId};
 use crdt::knowledge::Fact;
 use crdt::replica::{Ground, Proof, Replica};
 use crdt::revocation::{Cause, Charge};
 use crdt::seal::{ContentKey, GroupKey, Reader, Sealed};
 use crdt::site::{Request, Roles};
 use crdt::statement::{
-    CaptureDraft, Fork, GroupKeyGrant, Image, Inside, Kind, Outcome, Priority, Readmission, ReviewContent, Shows,
-    Statement, VerdictContent, VerdictValue, Why,
+    CaptureDraft, Fork, GroupKeyGrant, GroupKeys, Image, Inside, Kind, Outcome, Priority, Readmission, ReviewContent,
+    Shows, Statement, VerdictContent, VerdictValue, Why,
 };
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::{Direction, Store, Table};
@@ -116,10 +116,10 @@ impl History {
     fn grant(&self) -> Statement {
         let officer = self.officer.identity();
         let reader = Reader { device: officer.device(), sealing_key: officer.sealing.public() };
-        let keys = [4, 5].map(|key| GroupKey::new([key; 32]));
-        let name = keys[1].name();
+        let name = GroupKey::made_by(astray_author(self), &[5; 32]).name();
+        let keys = GroupKeys { seed: [5; 32].into(), older: vec![GroupKey::new([4; 32])] };
         let context = [b"greenline group key\0".as_slice(), &self.site.authority.site().0, &name].concat();
-        let sealed = Sealed::to_members(&encode(&keys.to_vec()), &[reader], &context, [18; 32]).unwrap();
+        let sealed = Sealed::to_members(&encode(&keys), &[reader], &context, [18; 32]).unwrap();
         Statement::GroupKey(Box::new(GroupKeyGrant { name: name.into(), sealed }))
     }
 
@@ -131,6 +131,11 @@ impl History {
         let [one, two] = [(&mut pen, 1), (&mut other, 2)].map(|(pen, body)| pen.write(9, About::Site, 200, vec![body]));
         (pen, Fork::of(&one.signed, &two.signed).unwrap())
     }
+}
+
+/// Who writes the entries of which no honest history has one.
+fn astray_author(history: &History) -> DeviceId {
+    history.site.enrol(5, Roles::OFFICER).device()
 }
 
 fn tell(from: &[&Replica<MemoryStore>], to: &mut Replica<MemoryStore>) {
