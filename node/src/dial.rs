@@ -145,9 +145,17 @@ pub struct Dialer {
     seed: u64,
     candidates: BTreeMap<SocketAddr, Candidate>,
     links: BTreeMap<u64, Link>,
-    strangers: BTreeMap<DeviceKey, u64>,
+    unwanted: BTreeMap<DeviceKey, Unwanted>,
     outputs: VecDeque<Output>,
     minute: (u64, u32),
+}
+
+/// A device that isn't dialled for a while.
+#[derive(Clone, Copy, Debug)]
+struct Unwanted {
+    until_ms: u64,
+    /// One of another site hears nothing. One that was revoked is told so whenever it comes.
+    stranger: bool,
 }
 
 impl Dialer {
@@ -159,7 +167,7 @@ impl Dialer {
             seed,
             candidates: BTreeMap::new(),
             links: BTreeMap::new(),
-            strangers: BTreeMap::new(),
+            unwanted: BTreeMap::new(),
             outputs: VecDeque::new(),
             minute: (0, 0),
         }
@@ -235,7 +243,7 @@ impl Dialer {
             candidate.dialling = false;
             candidate.device = Some(device);
         }
-        let stranger = self.strangers.get(&device).is_some_and(|until| now_ms < *until);
+        let stranger = self.unwanted.get(&device).is_some_and(|it| it.stranger && now_ms < it.until_ms);
         // One more than the limit is let in while it replaces another link of its device.
         let again = self.links.values().any(|known| known.device == device);
         self.links.insert(link, Link { device, initiator, address, up_ms: now_ms, admitted: false });
@@ -277,12 +285,13 @@ impl Dialer {
         if !matches!(reason, CloseReason::Stranger | CloseReason::Revoked) {
             return;
         }
-        if self.strangers.len() >= CANDIDATES_MAX
-            && let Some(oldest) = self.strangers.iter().min_by_key(|(_, until)| **until).map(|(device, _)| *device)
+        if self.unwanted.len() >= CANDIDATES_MAX
+            && let Some(oldest) = self.unwanted.iter().min_by_key(|(_, it)| it.until_ms).map(|(device, _)| *device)
         {
-            self.strangers.remove(&oldest);
+            self.unwanted.remove(&oldest);
         }
-        self.strangers.insert(device, now_ms + STRANGER_MS);
+        let stranger = *reason == CloseReason::Stranger;
+        self.unwanted.insert(device, Unwanted { until_ms: now_ms + STRANGER_MS, stranger });
     }
 
     fn down(&mut self, now_ms: u64, link: u64) {
@@ -314,7 +323,7 @@ impl Dialer {
         if now_ms >= self.minute.0 + 60_000 {
             self.minute = (now_ms, 0);
         }
-        self.strangers.retain(|_, until| now_ms < *until);
+        self.unwanted.retain(|_, it| now_ms < it.until_ms);
         let due = self.candidates.iter().filter(|(_, c)| c.not_before_ms <= now_ms && self.is_wanted(c));
         let mut due: Vec<(SocketAddr, Source)> = due.map(|(address, c)| (*address, c.source)).collect();
         due.sort_by_key(|(address, source)| (std::cmp::Reverse(*source), *address));
@@ -341,7 +350,7 @@ impl Dialer {
 
     fn is_wanted(&self, candidate: &Candidate) -> bool {
         let linked = |device: DeviceKey| self.links.values().any(|link| link.device == device);
-        let unwanted = |device: DeviceKey| linked(device) || self.strangers.contains_key(&device);
+        let unwanted = |device: DeviceKey| linked(device) || self.unwanted.contains_key(&device);
         let full = candidate.source != Source::Static && self.links.len() + self.dialling() >= LINKS_WANTED;
         !candidate.dialling && !full && !candidate.device.is_some_and(unwanted)
     }
@@ -497,6 +506,22 @@ mod tests {
         assert_eq!(found(&mut dialer, 1, 5, Some(HIGH), Source::Mdns), []);
         dialer.handle(STRANGER_MS, Input::Tick);
         assert_eq!(outputs(&mut dialer).len(), 1);
+    }
+
+    /// A device was revoked and its links closed. It came back, was turned away without a word, as strangers are, and its
+    /// officer never read why.
+    #[test]
+    fn who_is_revoked_is_not_dialled_and_is_told_when_it_comes() {
+        let mut dialer = Dialer::new(LOW, 1);
+        dialer.handle(0, Input::NotAdmitted { device: HIGH, reason: CloseReason::Revoked });
+        assert_eq!(found(&mut dialer, 1, 5, Some(HIGH), Source::Mdns), []);
+        let up = |link, device| Input::Up { link, device, initiator: false, address: address(9) };
+        dialer.handle(2, up(1, HIGH));
+        assert_eq!(outputs(&mut dialer), [], "the session tells it");
+        let stranger = [7; 32];
+        dialer.handle(3, Input::NotAdmitted { device: stranger, reason: CloseReason::Stranger });
+        dialer.handle(4, up(2, stranger));
+        assert_eq!(outputs(&mut dialer), [Output::Close { link: 2 }]);
     }
 
     /// A member was killed in the middle of the handshake and came back a moment later. It had been taken for a stranger, and

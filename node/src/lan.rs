@@ -160,6 +160,9 @@ impl Lan {
             SyncEvent::Ended { link, device, admitted, reason } => {
                 let words = reason.as_ref().map_or_else(|| "out of reach".to_owned(), ToString::to_string);
                 tracing::info!(peer = %device.short(), reason = words, "out of touch");
+                if let (true, Some(CloseReason::Bye(_))) = (admitted, &reason) {
+                    self.shared.note(now_ms, format!("{}: {words}", device.short()));
+                }
                 if self.to_mesh.contains_key(&link)
                     && let (false, Some(reason)) = (admitted, reason)
                 {
