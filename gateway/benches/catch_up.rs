@@ -213,6 +213,7 @@ async fn carry(driver: Driver, mut events: mpsc::Receiver<Event>) {
             }
             Event::Frame { bytes, .. } => driver.frame(inner, bytes).await,
             Event::Drained { .. } => driver.drained(inner).await,
+            Event::Overlong { .. } => driver.overlong(inner).await,
             Event::Down { .. } => driver.link_down(inner).await,
             Event::Failed { reason, .. } => panic!("no link: {reason}"),
         }

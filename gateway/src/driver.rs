@@ -60,6 +60,9 @@ enum Command {
         bytes: Vec<u8>,
     },
     Drained,
+    Overlong {
+        link: LinkId,
+    },
     LinkDown {
         link: LinkId,
     },
@@ -188,6 +191,11 @@ impl Driver {
         self.send(Command::Drained).await;
     }
 
+    /// Says that a peer began a frame longer than any may be.
+    pub async fn overlong(&self, link: LinkId) {
+        self.send(Command::Overlong { link }).await;
+    }
+
     /// Says that a link is gone.
     pub async fn link_down(&self, link: LinkId) {
         self.send(Command::LinkDown { link }).await;
@@ -280,6 +288,7 @@ impl Worker {
             }
             Command::Frame { link, bytes } => self.engine.handle(now_ms, Input::Frame { link, bytes }),
             Command::Drained | Command::Stop => {}
+            Command::Overlong { link } => self.engine.handle(now_ms, Input::Overlong { link }),
             Command::LinkDown { link } => {
                 self.links.remove(&link);
                 self.engine.handle(now_ms, Input::LinkDown { link });

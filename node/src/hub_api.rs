@@ -83,7 +83,9 @@ fn describe(status: &HubStatus) -> String {
     gauge("missing_captures", "Captures of which images are still to come", |site| site.missing_captures as u64);
     gauge("missing_bytes", "Bytes of these images", |site| site.missing_bytes);
     gauge("gateways", "Gateways connected", |site| site.links.iter().filter(|link| link.admitted).count() as u64);
-    gauge("refused", "Things that members sent and that didn't hold", |site| site.refused);
+    gauge("refused", "Things that members sent or wrote and that didn't hold", |site| {
+        site.refused.iter().map(|culprit| culprit.count).sum()
+    });
     gauge("store_failed", "1 when the store can't be written", |site| u64::from(site.failure.is_some()));
     let mut text = String::new();
     let mut total = |name: &str, help: &str, value: u64| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crdt::ids::DeviceId;
 use crdt::sync::{CloseReason, Event as SyncEvent, LinkClass, LinkId};
 use gateway::driver::{Driver, now_ms};
-use mesh::{Event as MeshEvent, Handle};
+use mesh::{DownReason, Event as MeshEvent, Handle};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::sleep;
 
@@ -131,6 +131,9 @@ impl Lan {
             }
             MeshEvent::Down { link, reason } => {
                 tracing::debug!(link, %reason, "link down");
+                if let (DownReason::FrameTooLong { .. }, Some(id)) = (&reason, self.to_engine.get(&link)) {
+                    self.driver.overlong(*id).await;
+                }
                 // Of two links to one device, which both dialled, one is given up.
                 if let Some(device) = self.in_touch.remove(&link)
                     && !self.in_touch.values().any(|other| *other == device)
@@ -173,7 +176,7 @@ impl Lan {
             SyncEvent::Stalled { device, what } => {
                 self.shared.note(now_ms, format!("{} stopped sending {what}; others are asked", device.short()));
             }
-            SyncEvent::Refused { device, reason } => {
+            SyncEvent::Refused { device, reason, .. } => {
                 self.shared.note(now_ms, format!("refused from {}: {reason}", device.short()));
             }
             SyncEvent::Revoked(device) => {

@@ -62,7 +62,11 @@ fn describe(engine: &Engine, gateway: bool, lock: Told) -> String {
     counter("duplicates", "Entries received that were here already", traffic.duplicates);
     counter("malformed", "Frames that couldn't be read", traffic.malformed);
     counter("unlock_wrong", "Wrong tries to unlock this device", lock.wrong_tries);
-    counter("refused", "Things that members sent and that didn't hold", engine.refused().map(|(_, n)| n).sum());
+    counter(
+        "refused",
+        "Things that members sent or wrote and that didn't hold",
+        engine.conduct().map(|(_, faults)| faults.total()).sum(),
+    );
     let mut text = String::new();
     // Writing to a string can't fail.
     let _ = encode(&mut text, &registry);

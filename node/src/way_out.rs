@@ -134,6 +134,11 @@ impl Runner {
                     self.driver.drained(inner).await;
                 }
             }
+            Event::Overlong { link } => {
+                if let Some(inner) = self.inner(link) {
+                    self.driver.overlong(inner).await;
+                }
+            }
             Event::Down { link, reason } => {
                 if let Some(inner) = self.inner(link) {
                     self.link = None;

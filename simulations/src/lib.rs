@@ -17,8 +17,10 @@
 //! assert!(world.view(officer, capture).accepted().is_some());
 //! ```
 
+mod liar;
 mod site;
 mod world;
 
+pub use liar::{Liar, Lie};
 pub use site::{Member, Site};
 pub use world::{Device, LINK_LATENCY_MS, World};

@@ -10,6 +10,7 @@ use crdt::seal::{Seed, derive};
 use crdt::statement::{CaptureDraft, Image, Shows, Statement, VerdictContent, VerdictValue};
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::{Store, Ticket};
+use crdt::sync::frame::FRAME_BYTES_MAX;
 use crdt::sync::{Engine, Event, Input, LinkClass, LinkId, Output};
 use crdt::view::CaptureView;
 
@@ -36,6 +37,8 @@ pub struct Device {
     sync_due: bool,
     /// Everything that the engine reported, in order.
     pub events: Vec<Event>,
+    /// Frames that came while it was off: see [`World::take_heard`].
+    heard: Vec<(LinkId, Vec<u8>)>,
 }
 
 struct Link {
@@ -67,6 +70,8 @@ pub struct World {
     trace: blake3::Hasher,
     /// Whether hubs answer captures that they hold whole.
     pub hubs_answer: bool,
+    /// Every frame that was delivered, if they are to be kept.
+    pub wire: Option<Vec<Vec<u8>>>,
 }
 
 impl World {
@@ -86,6 +91,7 @@ impl World {
             events: 0,
             trace: blake3::Hasher::new(),
             hubs_answer: true,
+            wire: None,
         }
     }
 
@@ -106,6 +112,7 @@ impl World {
             told_durable: Ticket::default(),
             sync_due: false,
             events: Vec::new(),
+            heard: Vec::new(),
         };
         self.devices.push(device);
         let number = self.devices.len() - 1;
@@ -249,15 +256,28 @@ impl World {
         links.into_iter().for_each(|link| self.cut(link));
     }
 
+    /// The device at the other end of a link, while it is up.
+    #[must_use]
+    pub fn other_end(&self, link: LinkId, device: usize) -> Option<usize> {
+        let ends = self.links.get(&link)?.ends;
+        ends.into_iter().find(|end| *end != device)
+    }
+
+    /// Frames that came to a device while it was off, since the last call.
+    pub fn take_heard(&mut self, device: usize) -> Vec<(LinkId, Vec<u8>)> {
+        std::mem::take(&mut self.devices[device].heard)
+    }
+
     /// The links that are up.
     #[must_use]
     pub fn links(&self) -> Vec<LinkId> {
         self.links.keys().copied().collect()
     }
 
-    /// Delivers arbitrary bytes to a device as if its peer had sent them.
+    /// Delivers arbitrary bytes to a device as if its peer had sent them. A transport takes none of a frame that is too long.
     pub fn inject(&mut self, link: LinkId, to: usize, bytes: Vec<u8>) {
-        self.input(to, Input::Frame { link, bytes });
+        let input = if bytes.len() > FRAME_BYTES_MAX { Input::Overlong { link } } else { Input::Frame { link, bytes } };
+        self.input(to, input);
     }
 
     // ---- Devices ----
@@ -344,7 +364,14 @@ impl World {
             Happening::Frame { link, to, bytes } => {
                 self.trace.update(&self.now_ms.to_be_bytes()).update(&link.to_be_bytes()).update(&bytes);
                 let from = self.arrived(link, to);
-                self.input(to, Input::Frame { link, bytes });
+                if let Some(wire) = &mut self.wire {
+                    wire.push(bytes.clone());
+                }
+                if self.devices[to].engine.is_none() {
+                    self.devices[to].heard.push((link, bytes));
+                } else {
+                    self.input(to, Input::Frame { link, bytes });
+                }
                 if let Some(from) = from {
                     self.drain(from);
                 }

@@ -220,6 +220,19 @@ impl Process {
         pids.filter(|pid| read(Path::new(&format!("/proc/{pid}/status"))).lines().any(|line| line == own)).collect()
     }
 
+    /// A line of the system's word on its memory, in MiB: `VmRSS` for now, `VmHWM` for the most so far.
+    ///
+    /// # Panics
+    /// If there is no `/proc`, or no such line.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn memory_mib(&self, line: &str) -> f64 {
+        let status = read(Path::new(&format!("/proc/{}/status", self.pid())));
+        let found = status.lines().find_map(|it| it.strip_prefix(line)?.strip_prefix(':'));
+        let kib = found.and_then(|found| found.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        kib.unwrap_or_else(|| panic!("{} has no {line}", self.name)) / 1024.0
+    }
+
     /// All that it has logged, and those before it on the same folder.
     #[must_use]
     pub fn logged(&self) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::conduct::{Conduct, FAULTS_MAX, Fault};
 use super::entries::Fetch;
 use super::frame::{Frame, PROTOCOL_VERSION, REASON_BYTES_MAX, knock_tag};
 use super::phase::{Happening, Phase, next};
@@ -33,10 +34,8 @@ const STALL_LOOK_MS: u64 = 2_500;
 const STALL_MS: u64 = 10_000;
 /// How often what is known of others is saved, in ms.
 const HOUSE_MS: u64 = 5_000;
-/// How soon house is kept again while more is past its time than one round erases, in ms.
-const EXPIRE_MS: u64 = 100;
-/// Faults that end a session: one wrong group or entry may be a bad disk, a hundred are not.
-const FAULTS_MAX: u32 = 100;
+/// How soon house is kept again while there is more to erase or to judge than one round does, in ms.
+const MORE_MS: u64 = 100;
 
 /// One device's side of all its sync sessions, on its replica.
 pub struct Engine<S> {
@@ -49,6 +48,7 @@ pub struct Engine<S> {
     pub(super) outputs: VecDeque<Output>,
     pub(super) ready: BTreeSet<LinkId>,
     pub(super) counters: Counters,
+    pub(super) conduct: Conduct,
     pub(super) outlines: VecDeque<(BlobRef, Outline)>,
     /// Images that go once their erasure is on disk.
     pub(super) leaving: VecDeque<(Ticket, Vec<BlobRef>)>,
@@ -56,6 +56,8 @@ pub struct Engine<S> {
     pub(super) orphans_from: Vec<u8>,
     pub(super) gateway: bool,
     pub(super) scrubbing: Scrubbing,
+    /// Logs that are cut, as far as was told.
+    pub(super) cut: BTreeSet<LogId>,
     /// Who is revoked, as far as the sessions were told.
     pub(super) out: BTreeSet<DeviceId>,
     woken_for: Option<u64>,
@@ -74,15 +76,18 @@ impl<S: Store> Engine<S> {
             outputs: VecDeque::new(),
             ready: BTreeSet::new(),
             counters: Counters::default(),
+            conduct: Conduct::default(),
             outlines: VecDeque::new(),
             leaving: VecDeque::new(),
             orphans_from: Vec::new(),
             gateway: false,
             scrubbing: Scrubbing::default(),
+            cut: BTreeSet::new(),
             out: BTreeSet::new(),
             woken_for: None,
         };
         engine.restore_scrubbing(now_ms)?;
+        engine.cut = engine.replica.frozen().map(|(log, _)| *log).collect();
         engine.out = engine.replica.revoked().devices().copied().collect();
         engine.restore_knowledge()?;
         engine.restore_swarm(now_ms)?;
@@ -173,6 +178,7 @@ impl<S: Store> Engine<S> {
         match input {
             Input::LinkUp { link, device, initiator, class } => self.link_up(now_ms, link, device, initiator, class),
             Input::Frame { link, bytes } => self.frame(now_ms, link, &bytes),
+            Input::Overlong { link } => self.break_off(now_ms, link, "a frame is longer than any may be"),
             Input::LinkDown { link } => self.end(now_ms, link, None),
             Input::Durable(ticket) => self.durable(now_ms, ticket),
             Input::Gateway(on) => self.set_gateway(now_ms, on),
@@ -249,17 +255,25 @@ impl<S: Store> Engine<S> {
         }
         let Ok(frame) = Frame::decode(bytes) else {
             self.counters.malformed += 1;
-            return self.end(now_ms, link, Some(CloseReason::Fault("a frame can't be read")));
+            return self.break_off(now_ms, link, "a frame can't be read");
         };
         self.counters.received(&frame, bytes.len());
         let happening = Happening::of(&frame);
         let Some(phase) = next(session.phase, happening) else {
-            return self.end(now_ms, link, Some(CloseReason::Fault("a frame came out of turn")));
+            return self.break_off(now_ms, link, "a frame came out of turn");
         };
         match self.handle_frame(now_ms, link, frame) {
             Ok(()) => self.enter(now_ms, link, phase),
             Err(reason) => self.hang_up(now_ms, link, reason),
         }
+    }
+
+    /// Ends a session over a frame that can't be. It is held against a member; of strangers nothing is kept.
+    fn break_off(&mut self, now_ms: u64, link: LinkId, why: &'static str) {
+        if let Some(session) = self.sessions.get(&link).filter(|session| session.is_open()) {
+            self.blame(session.device, Fault::Frame, why.to_owned());
+        }
+        self.end(now_ms, link, Some(CloseReason::Fault(why)));
     }
 
     fn handle_frame(&mut self, now_ms: u64, link: LinkId, frame: Frame) -> Result<(), CloseReason> {
@@ -425,17 +439,6 @@ impl<S: Store> Engine<S> {
         self.ready.insert(link);
     }
 
-    /// Counts a fault against a peer; too many end the session.
-    pub(super) fn fault(&mut self, link: LinkId, reason: String) -> Result<(), CloseReason> {
-        let Some(session) = self.sessions.get_mut(&link) else { return Ok(()) };
-        session.faults += 1;
-        let device = session.device;
-        let too_many = session.faults >= FAULTS_MAX;
-        self.counters.refused(device);
-        self.outputs.push_back(Output::Event(Event::Refused { device, reason }));
-        if too_many { Err(CloseReason::Misbehaved) } else { Ok(()) }
-    }
-
     // ---- Time ----
 
     fn fire(&mut self, now_ms: u64, timer: Timer) {
@@ -480,13 +483,13 @@ impl<S: Store> Engine<S> {
             self.demote(link, log);
             self.plan_fetch(now_ms, log);
         }
-        let late = |s: &Session| s.blobs_asked > 0 && now_ms >= s.blob_ms + STALL_MS;
+        let late = |s: &Session| s.blobs_asked() > 0 && now_ms >= s.blob_ms + STALL_MS;
         let late: Vec<LinkId> = self.sessions.iter().filter(|(_, s)| late(s)).map(|(link, _)| *link).collect();
         for link in late {
             self.stalled(link, "images");
             self.swarm.release(link);
             if let Some(session) = self.sessions.get_mut(&link) {
-                session.blobs_asked = 0;
+                session.asked.clear();
                 session.blob_ms = now_ms;
             }
             let others: Vec<LinkId> = self.sessions.keys().copied().filter(|other| *other != link).collect();
@@ -496,7 +499,9 @@ impl<S: Store> Engine<S> {
 
     fn stalled(&mut self, link: LinkId, what: &'static str) {
         if let Some(session) = self.sessions.get(&link) {
-            self.outputs.push_back(Output::Event(Event::Stalled { device: session.device, what }));
+            let device = session.device;
+            self.outputs.push_back(Output::Event(Event::Stalled { device, what }));
+            self.conduct.note(device, Fault::Withheld);
         }
     }
 
@@ -509,6 +514,11 @@ impl<S: Store> Engine<S> {
         }
         if self.gateway {
             self.say_gateway(now_ms, false);
+        }
+        match self.judge_edits() {
+            Ok(true) => self.timers.set(Timer::House, now_ms + MORE_MS),
+            Ok(false) => {}
+            Err(error) => self.store_failed(error),
         }
         match self.replica.renew_group_key(now_ms) {
             Ok(false) => {}
@@ -533,7 +543,7 @@ impl<S: Store> Engine<S> {
     /// Erases what is past its time, a bounded part of it at once.
     fn expire(&mut self, now_ms: u64) {
         match self.replica.expire(now_ms) {
-            Ok(true) => self.timers.set(Timer::House, now_ms + EXPIRE_MS),
+            Ok(true) => self.timers.set(Timer::House, now_ms + MORE_MS),
             Ok(false) => {}
             Err(error) => self.store_failed(error),
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_bytes::ByteBuf;
 
+use super::conduct::Fault;
 use super::engine::Engine;
 use super::frame::{FRAME_BYTES_MAX, Frame, Item};
 use super::session::{CREDIT_BYTES, LinkClass, SERVING_MAX};
@@ -15,7 +16,7 @@ use crate::ids::LogId;
 use crate::knowledge::Fact;
 use crate::replica::{Ingested, Replica};
 use crate::site::Roles;
-use crate::statement::{Kind, Priority};
+use crate::statement::Priority;
 use crate::store::Store;
 use crate::view::EntryRef;
 
@@ -125,7 +126,7 @@ impl<S: Store> Engine<S> {
         let importance = self.importance(&log, from);
         let Some(session) = self.sessions.get_mut(&link) else { return Ok(()) };
         if from == 0 || from > to || session.serving.len() >= SERVING_MAX {
-            return self.fault(link, "asks for a range that can't be".into());
+            return self.fault(link, Fault::Request, "asks for a range that can't be".into());
         }
         if to - from < GRAFT_ENTRIES_MAX {
             session.eager = true;
@@ -193,7 +194,7 @@ impl<S: Store> Engine<S> {
         for bytes in encoded {
             match decode(bytes, ENTRY_BYTES_MAX) {
                 Ok(entry) => entries.push(entry),
-                Err(error) => self.fault(link, format!("an entry can't be read: {error}"))?,
+                Err(error) => self.fault(link, Fault::Entry, format!("an entry can't be read: {error}"))?,
             }
         }
         self.note_received(link, &entries);
@@ -253,7 +254,7 @@ impl<S: Store> Engine<S> {
             // What comes of a frozen log is no fault of the peer that carries it.
             if refusal != crate::replica::Refusal::Frozen {
                 self.demote(link, log);
-                self.fault(link, refusal.to_string())?;
+                self.fault(link, Fault::of_refusal(&refusal), refusal.to_string())?;
             }
         }
         Ok(())
@@ -266,11 +267,9 @@ impl<S: Store> Engine<S> {
         let mut logs: BTreeMap<LogId, u64> = BTreeMap::new();
         let mut captures = self.replica.take_recast();
         for entry in news {
+            self.look_at_author(&entry);
             logs.insert(entry.at.log, entry.at.seq);
             captures.extend(entry.about.capture());
-            if entry.kind == Kind::Fork as u8 {
-                self.outputs.push_back(Output::Event(Event::Frozen(entry.at.log)));
-            }
         }
         for id in captures {
             if let Err(error) = self.consider(now_ms, id) {
@@ -278,6 +277,7 @@ impl<S: Store> Engine<S> {
             }
             self.outputs.push_back(Output::Event(Event::Changed(id)));
         }
+        self.tell_of_cuts();
         self.part_with_revoked(now_ms);
         let own = self.replica.own_author().log();
         for (log, height) in logs {

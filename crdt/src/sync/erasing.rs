@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_bytes::ByteBuf;
 
+use super::conduct::Fault;
 use super::engine::Engine;
 use super::frame::{Frame, PROOFS_MAX};
 use super::{CloseReason, Event, LinkId, Output};
@@ -69,7 +70,7 @@ impl<S: Store> Engine<S> {
         for (number, ground) in grounds {
             match certificates.get(number as usize) {
                 Some(certificate) => proofs.push(Proof { certificate: certificate.clone(), ground }),
-                None => return self.fault(link, "proves an erasure with nobody's certificate".into()),
+                None => return self.fault(link, Fault::Proof, "proves an erasure with nobody's certificate".into()),
             }
         }
         let refused = match self.replica.take_proofs(now_ms, proofs) {
@@ -78,7 +79,7 @@ impl<S: Store> Engine<S> {
         };
         self.settle_news(now_ms, Some(link));
         // One for all: a wrong clock on either side makes many.
-        refused.first().map_or(Ok(()), |error| self.fault(link, error.to_string()))
+        refused.first().map_or(Ok(()), |error| self.fault(link, Fault::Proof, error.to_string()))
     }
 
     /// Tells peers of erasures that they can hear of in no log any more.

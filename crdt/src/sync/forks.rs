@@ -1,5 +1,6 @@
 //! Two histories of one author meet: find where they part, and state the evidence.
 
+use super::conduct::Fault;
 use super::engine::Engine;
 use super::frame::{Frame, Item};
 use super::{CloseReason, Event, LinkId, Output};
@@ -47,7 +48,7 @@ impl<S: Store> Engine<S> {
         middle: [u8; 8],
     ) -> Result<(), CloseReason> {
         if hi <= lo.saturating_add(1) {
-            return self.fault(link, "an impossible probe".into());
+            return self.fault(link, Fault::Request, "an impossible probe".into());
         }
         let at = lo.midpoint(hi);
         match self.hash_at(log, at) {
@@ -61,7 +62,7 @@ impl<S: Store> Engine<S> {
     pub(super) fn on_parting(&mut self, now_ms: u64, link: LinkId, theirs: &SignedHeader) -> Result<(), CloseReason> {
         let header = &theirs.header;
         if theirs.verify().is_err() || header.site != self.replica.site() {
-            return self.fault(link, "a parting header that doesn't hold".into());
+            return self.fault(link, Fault::Entry, "a parting header that doesn't hold".into());
         }
         let at = EntryRef { log: header.author.log(), seq: header.seq };
         let ours = self.replica.entry(at).ok().flatten();
@@ -81,16 +82,37 @@ impl<S: Store> Engine<S> {
         }
         let author = found.fork.a.header.author.device;
         let statement = Statement::Fork(Box::new(found.fork));
-        match self.replica.append(now_ms, About::Site, &statement) {
-            Ok(_) => self.outputs.push_back(Output::Event(Event::Frozen(found.log))),
-            // An expired certificate, say: nobody else hears of it from us, but it is shown here.
-            Err(error) => {
-                let reason = format!("a fork was found and can't be stated: {error}");
-                self.outputs.push_back(Output::Event(Event::Refused { device: author, reason }));
-            }
+        // An expired certificate, say: nobody else hears of it from us, but it is shown here.
+        if let Err(error) = self.replica.append(now_ms, About::Site, &statement) {
+            self.blame(author, Fault::Fork, format!("a fork was found and can't be stated: {error}"));
         }
         self.fetching.remove(&found.log);
         self.settle_news(now_ms, None);
+    }
+
+    /// Tells of logs that were cut since the last call.
+    pub(super) fn tell_of_cuts(&mut self) {
+        if self.replica.frozen().count() > self.cut.len() {
+            let fresh: Vec<LogId> =
+                self.replica.frozen().map(|(log, _)| *log).filter(|log| !self.cut.contains(log)).collect();
+            for log in fresh {
+                self.cut.insert(log);
+                self.conduct.forked.insert(log);
+                self.outputs.push_back(Output::Event(Event::Frozen(log)));
+            }
+        }
+        self.name_forkers();
+    }
+
+    /// Holds cuts against their authors. The evidence may come before the log that says whose it is.
+    fn name_forkers(&mut self) {
+        let forked = std::mem::take(&mut self.conduct.forked);
+        for log in forked {
+            match self.replica.log(&log).map(|log| log.author.device) {
+                Some(author) => self.conduct.note(author, Fault::Fork),
+                None => _ = self.conduct.forked.insert(log),
+            }
+        }
     }
 
     fn hash_at(&self, log: LogId, seq: u64) -> Option<EntryHash> {

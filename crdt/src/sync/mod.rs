@@ -8,6 +8,7 @@
 //! entries are pushed along a tree that prunes itself (a peer that got one twice says so) and heals itself (an announced
 //! entry that nobody pushed is fetched, and its path joins the tree).
 
+mod conduct;
 mod engine;
 mod entries;
 mod erasing;
@@ -23,6 +24,7 @@ mod timers;
 mod transfer;
 mod watch;
 
+pub use conduct::{CULPRITS_MAX, Fault, Faults};
 pub use engine::Engine;
 pub use session::{BLOB_SERVING_MAX, CONTROL_MAX, CREDIT_BYTES, LinkClass, SERVING_MAX};
 pub use watch::{PeerStatus, Traffic};
@@ -55,6 +57,11 @@ pub enum Input {
         link: LinkId,
         /// Its bytes.
         bytes: Vec<u8>,
+    },
+    /// A peer began a frame longer than any may be: the transport took none of it, and is about to close the link.
+    Overlong {
+        /// Over which link.
+        link: LinkId,
     },
     /// A link is gone.
     LinkDown {
@@ -148,10 +155,12 @@ pub enum Event {
     Frozen(LogId),
     /// A device is revoked, as of now.
     Revoked(DeviceId),
-    /// A peer's entry was refused, or something else it sent didn't hold.
+    /// Something that a device sent or wrote doesn't hold.
     Refused {
-        /// The peer.
+        /// The device.
         device: DeviceId,
+        /// Of what sort it is.
+        fault: Fault,
         /// In words.
         reason: String,
     },

@@ -101,8 +101,8 @@ pub(super) struct Session {
     pub(super) offers: BTreeSet<Rank>,
     /// Captures that the peer was told are erased.
     pub(super) proved: BTreeSet<CaptureId>,
-    /// Groups that we asked the peer for and that haven't come.
-    pub(super) blobs_asked: u32,
+    /// Groups asked of the peer that haven't come yet, by blob: also of blobs that nobody wants any more.
+    pub(super) asked: BTreeMap<BlobRef, u32>,
     /// When anything last came, in ms.
     pub(super) heard_ms: u64,
     /// When a group of a blob that we asked for last came (or was first asked for), in ms.
@@ -136,7 +136,7 @@ impl Session {
             blob_serving: VecDeque::new(),
             offers: BTreeSet::new(),
             proved: BTreeSet::new(),
-            blobs_asked: 0,
+            asked: BTreeMap::new(),
             heard_ms: now_ms,
             blob_ms: now_ms,
             closing: None,
@@ -151,6 +151,20 @@ impl Session {
     /// Whether the peer said that it has a place of a log.
     pub(super) fn promises(&self, log: &LogId, seq: u64) -> bool {
         self.promised.get(log).is_some_and(|height| *height >= seq)
+    }
+
+    /// Groups that the peer owes.
+    pub(super) fn blobs_asked(&self) -> u32 {
+        self.asked.values().sum()
+    }
+
+    /// A group of a blob came.
+    pub(super) fn note_group(&mut self, blob: &BlobRef) {
+        let Some(owed) = self.asked.get_mut(blob) else { return };
+        *owed -= 1;
+        if *owed == 0 {
+            self.asked.remove(blob);
+        }
     }
 
     pub(super) fn note_proved(&mut self, capture: CaptureId, max: usize) {

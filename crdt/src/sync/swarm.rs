@@ -368,10 +368,12 @@ impl Swarm {
         care.map(|care| care.state = State::Whole).is_some()
     }
 
-    /// A peer doesn't have a blob after all: whose it is, and how many groups were asked of it in vain.
-    pub(super) fn gone(&mut self, link: LinkId, blob: &BlobRef) -> Option<(Vec<Rank>, u32)> {
-        let released = self.wanted.get_mut(blob)?.release(link);
-        Some((self.missing_it(blob).map(|missing| missing.rank).collect(), released))
+    /// A peer doesn't have a blob after all: whose it is.
+    pub(super) fn gone(&mut self, link: LinkId, blob: &BlobRef) -> Vec<Rank> {
+        if let Some(progress) = self.wanted.get_mut(blob) {
+            progress.release(link);
+        }
+        self.missing_it(blob).map(|missing| missing.rank).collect()
     }
 
     /// Whatever was asked over a link may be asked of others again.
@@ -435,13 +437,11 @@ impl Progress {
         Some(Ask { blob: self.blob, first, count, outline })
     }
 
-    /// Takes back what was asked over a link; returns how many groups that were.
-    fn release(&mut self, link: LinkId) -> u32 {
-        let before = self.asked.len();
+    /// Takes back what was asked over a link.
+    fn release(&mut self, link: LinkId) {
         self.asked.retain(|_, asked| *asked != link);
         if self.outline.is_none() && self.outline_from == Some(link) {
             self.outline_from = None;
         }
-        (before - self.asked.len()) as u32
     }
 }

@@ -1,5 +1,6 @@
 //! Images on the wire: what is asked of whom, and what is served.
 
+use super::conduct::Fault;
 use super::engine::Engine;
 use super::frame::Frame;
 use super::session::{BLOB_SERVING_MAX, BlobRange};
@@ -13,7 +14,7 @@ const OUTLINES_MAX: usize = 16;
 impl<S: Store> Engine<S> {
     pub(super) fn ask_for_blobs(&mut self, now_ms: u64, link: LinkId) {
         let Some(session) = self.sessions.get_mut(&link).filter(|session| session.is_open()) else { return };
-        let room = session.class.blob_window().saturating_sub(session.blobs_asked);
+        let room = session.class.blob_window().saturating_sub(session.blobs_asked());
         // Asking in halves of the window makes few, long requests.
         if session.offers.is_empty() || room < session.class.blob_window().div_ceil(2) {
             return;
@@ -22,10 +23,10 @@ impl<S: Store> Engine<S> {
             Ok(asks) => asks,
             Err(error) => return self.store_failed(error),
         };
-        if session.blobs_asked == 0 {
+        if session.asked.is_empty() {
             session.blob_ms = now_ms;
         }
-        session.blobs_asked += asks.iter().map(|ask| ask.count).sum::<u32>();
+        asks.iter().for_each(|ask| *session.asked.entry(ask.blob).or_default() += ask.count);
         for ask in asks {
             let frame = Frame::BlobWant { blob: ask.blob, first: ask.first, count: ask.count, outline: ask.outline };
             self.send(link, frame);
@@ -42,7 +43,7 @@ impl<S: Store> Engine<S> {
     ) -> Result<(), CloseReason> {
         let Some(session) = self.sessions.get_mut(&link) else { return Ok(()) };
         if !blob.is_bounded() || session.blob_serving.len() >= BLOB_SERVING_MAX {
-            return self.fault(link, "asks for more blobs than it may".into());
+            return self.fault(link, Fault::Request, "asks for more blobs than it may".into());
         }
         let end = first.saturating_add(count).min(blob.groups());
         session.blob_serving.push_back(BlobRange { blob, next: first, end, outline });
@@ -102,7 +103,7 @@ impl<S: Store> Engine<S> {
     pub(super) fn on_blob_outline(&mut self, link: LinkId, blob: BlobRef, values: &[u8]) -> Result<(), CloseReason> {
         match self.swarm.outline(self.replica.store_mut(), blob, values) {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => self.fault(link, error.to_string()),
+            Ok(Err(error)) => self.fault(link, Fault::Image, error.to_string()),
             Err(error) => Err(self.cant_store(error)),
         }
     }
@@ -118,7 +119,7 @@ impl<S: Store> Engine<S> {
         let outcome = self.swarm.group(self.replica.store_mut(), link, blob, index, bytes);
         if let Some(session) = self.sessions.get_mut(&link) {
             session.blob_ms = now_ms;
-            session.blobs_asked = session.blobs_asked.saturating_sub(1);
+            session.note_group(&blob);
         }
         self.ask_for_blobs(now_ms, link);
         match outcome {
@@ -126,16 +127,16 @@ impl<S: Store> Engine<S> {
                 self.counters.unasked += u64::from(!asked);
                 Ok(())
             }
-            Ok(Err(error)) => self.fault(link, error.to_string()),
+            Ok(Err(error)) => self.fault(link, Fault::Image, error.to_string()),
             Err(error) => Err(self.cant_store(error)),
         }
     }
 
     pub(super) fn on_blob_gone(&mut self, now_ms: u64, link: LinkId, blob: BlobRef) -> Result<(), CloseReason> {
-        let Some((ranks, released)) = self.swarm.gone(link, &blob) else { return Ok(()) };
+        let ranks = self.swarm.gone(link, &blob);
         if let Some(session) = self.sessions.get_mut(&link) {
+            session.asked.remove(&blob);
             ranks.iter().for_each(|rank| _ = session.offers.remove(rank));
-            session.blobs_asked = session.blobs_asked.saturating_sub(released);
         }
         let links: Vec<LinkId> = self.sessions.keys().copied().collect();
         links.into_iter().for_each(|link| self.ask_for_blobs(now_ms, link));

@@ -1,7 +1,5 @@
 //! What the engine tells about itself: traffic counters and the state of each peer.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::engine::Engine;
@@ -35,7 +33,6 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     traffic: Traffic,
-    refused: BTreeMap<DeviceId, u64>,
     pub(super) duplicates: u64,
     pub(super) malformed: u64,
     pub(super) unasked: u64,
@@ -56,11 +53,6 @@ impl Counters {
             Frame::BlobGroup { .. } | Frame::BlobOutline { .. } => self.traffic.blobs_received_bytes += bytes as u64,
             _ => {}
         }
-    }
-
-    /// Counts what a device sent that doesn't hold. Bounded by the number of members, who alone get this far.
-    pub(super) fn refused(&mut self, device: DeviceId) {
-        *self.refused.entry(device).or_default() += 1;
     }
 }
 
@@ -83,7 +75,7 @@ pub struct PeerStatus {
     pub eager: bool,
     /// Entries that it has and this device lacks.
     pub behind: u64,
-    /// Things it sent that didn't hold.
+    /// Things that are held against it.
     pub refused: u64,
 }
 
@@ -103,7 +95,7 @@ impl<S: Store> Engine<S> {
                 heard_ms: session.heard_ms,
                 eager: session.eager,
                 behind: session.promised.iter().map(|(log, promised)| promised.saturating_sub(height(log))).sum(),
-                refused: self.counters.refused.get(&session.device).copied().unwrap_or(0),
+                refused: self.faults_of(&session.device),
             })
             .collect()
     }
@@ -113,11 +105,6 @@ impl<S: Store> Engine<S> {
     pub fn traffic(&self) -> Traffic {
         let Counters { duplicates, malformed, unasked, .. } = self.counters;
         Traffic { duplicates, malformed, unasked, ..self.counters.traffic }
-    }
-
-    /// Devices that sent things that didn't hold, and how many.
-    pub fn refused(&self) -> impl Iterator<Item = (&DeviceId, &u64)> {
-        self.counters.refused.iter()
     }
 
     /// How many captures lack images here, and how many bytes those are.

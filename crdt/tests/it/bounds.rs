@@ -132,7 +132,7 @@ fn more_logs_than_one_may_ask_for_at_a_time_are_asked_for_one_after_another() {
     net.link(full, empty);
     net.settle(3_000);
     assert!(net.engines[empty].replica().logs().count() > crdt::sync::SERVING_MAX);
-    assert_eq!(net.engines[full].refused().count(), 0);
+    assert_eq!(net.engines[full].conduct().count(), 0);
     assert!(net.agree());
 }
 

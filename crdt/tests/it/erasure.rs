@@ -358,7 +358,7 @@ fn an_empty_device_catches_up_from_one_that_has_erased() {
     net.link(empty, holder);
     net.settle(12_000);
     assert!(net.agree());
-    let refused = net.engines[empty].refused().count();
+    let refused = net.engines[empty].conduct().count();
     assert_eq!((net.engines[empty].replica().erased(), refused), (1, 0));
 }
 

@@ -19,7 +19,7 @@ use crdt::vault::VaultKey;
 use thiserror::Error;
 use tokio::task::JoinHandle;
 
-pub use status::{HubStatus, LinkStatus, SiteStatus};
+pub use status::{Culprit, HubStatus, LinkStatus, SiteStatus};
 
 use crate::driver::{Driver, DriverError, now_ms};
 use crate::quic;

@@ -98,6 +98,11 @@ impl Router {
                     self.sites[*site].1.drained(*link).await;
                 }
             }
+            Event::Overlong { link } => {
+                if let Some(Place::Bound { site, link, .. }) = self.places.get(&link) {
+                    self.sites[*site].1.overlong(*link).await;
+                }
+            }
             Event::Down { link, .. } => self.down(link).await,
             Event::Failed { .. } => {}
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crdt::ids::DeviceId;
 use crdt::store::Store;
-use crdt::sync::Traffic;
+use crdt::sync::{Faults, Traffic};
 use serde::Serialize;
 
 use super::router::Remotes;
@@ -59,14 +59,29 @@ pub struct SiteStatus {
     pub missing_bytes: u64,
     /// Logs cut because their author wrote two histories.
     pub frozen: usize,
-    /// Things that members sent and that didn't hold.
-    pub refused: u64,
+    /// What members sent or wrote that didn't hold, by member.
+    pub refused: Vec<Culprit>,
     /// Why the store can't be written, if it can't.
     pub failure: Option<String>,
     /// Bytes and counts since the start.
     pub traffic: Traffic,
     /// Gateways that are connected.
     pub links: Vec<LinkStatus>,
+}
+
+/// A member of which something is held against it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Culprit {
+    /// Its device id.
+    pub device: String,
+    /// What people call it.
+    pub alias: String,
+    /// How many things.
+    pub count: u64,
+    /// How many of what sort.
+    pub faults: Faults,
+    /// The same in words.
+    pub words: String,
 }
 
 /// One connected gateway.
@@ -143,10 +158,20 @@ fn describe(engine: &Engine, name: String, remote: impl Fn(u64) -> Option<std::n
         missing_captures,
         missing_bytes,
         frozen: replica.frozen().count(),
-        refused: engine.refused().map(|(_, count)| count).sum(),
+        refused: engine.conduct().map(|(device, faults)| culprit(engine, device, faults)).collect(),
         failure: replica.store().failure().map(|error| error.to_string()),
         traffic: engine.traffic(),
         links: links.collect(),
+    }
+}
+
+fn culprit(engine: &Engine, device: &DeviceId, faults: &Faults) -> Culprit {
+    Culprit {
+        device: device.to_string(),
+        alias: alias(engine, device),
+        count: faults.total(),
+        faults: faults.clone(),
+        words: faults.words(),
     }
 }
 

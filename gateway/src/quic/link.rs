@@ -72,6 +72,7 @@ async fn read(link: u64, mut stream: RecvStream, events: &mpsc::Sender<Event>) -
         }
         let length = u32::from_be_bytes(length) as usize;
         if length > FRAME_BYTES_MAX {
+            let _ = events.send(Event::Overlong { link }).await;
             return Some(format!("the other device announced a frame of {length} bytes"));
         }
         let mut bytes = vec![0; length];

@@ -74,6 +74,11 @@ pub enum Event {
         /// The link.
         link: u64,
     },
+    /// The other side began a frame longer than any may be. The link goes.
+    Overlong {
+        /// The link.
+        link: u64,
+    },
     /// A link is gone.
     Down {
         /// The link.

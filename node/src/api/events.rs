@@ -46,7 +46,7 @@ async fn describe(app: &App, event: Event) -> Option<(&'static str, Value)> {
             let state = if admitted { "left" } else { "not admitted" };
             ("peer", json!({"state": state, "reason": reason.map(|reason| reason.to_string())}), device)
         }
-        Event::Refused { device, reason } => ("refused", json!({"reason": reason}), device),
+        Event::Refused { device, fault, reason } => ("refused", json!({"fault": fault, "reason": reason}), device),
         Event::Stalled { device, what } => ("stall", json!({"what": what}), device),
         Event::Revoked(device) => ("revoked", json!({}), device),
         Event::Frozen(log) => return Some(("frozen", json!({"log": log.to_string(), "reason": "two histories"}))),

@@ -54,9 +54,10 @@ pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {
     });
     let revoked =
         replica.revoked().devices().map(|device| json!({"device": device.to_string(), "alias": alias(engine, device)}));
-    let refused = engine
-        .refused()
-        .map(|(device, count)| json!({"device": device.to_string(), "alias": alias(engine, device), "count": count}));
+    let conduct = engine.conduct().map(|(device, faults)| {
+        json!({"device": device.to_string(), "alias": alias(engine, device), "count": faults.total(),
+               "faults": faults, "words": faults.words()})
+    });
     json!({
         "device": {"id": certificate.device.to_string(), "alias": certificate.alias, "roles": certificate.roles.names(),
                    "not_after_ms": certificate.not_after_ms},
@@ -71,7 +72,7 @@ pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {
         "logs": replica.logs().count(),
         "frozen": frozen.collect::<Vec<_>>(),
         "revoked": revoked.collect::<Vec<_>>(),
-        "refused": refused.collect::<Vec<_>>(),
+        "refused": conduct.collect::<Vec<_>>(),
         "traffic": engine.traffic(),
         "listening": shared.listening().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "notes": shared.notes(),

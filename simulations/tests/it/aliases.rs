@@ -92,7 +92,7 @@ fn a_wrong_length_keeps_no_image_from_arriving_and_makes_nothing_whole() {
         }
         for (device, other) in [(b, victim), (b, attacker), (hub, attacker), (hub, b)] {
             let other = world.identity(other).device();
-            assert!(world.engine(device).refused().all(|(who, _)| *who != other), "seed {seed}: nobody is blamed");
+            assert!(world.engine(device).conduct().all(|(who, _)| *who != other), "seed {seed}: nobody is blamed");
         }
     }
 }

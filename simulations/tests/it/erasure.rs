@@ -13,8 +13,8 @@ use crdt::revocation::Cause;
 use crdt::statement::{Kind, Why};
 use crdt::store::memory::MemoryStore;
 use crdt::store::{Direction, Store, Table};
-use crdt::sync::Event;
 use crdt::sync::frame::Frame;
+use crdt::sync::{Event, Fault};
 use simulations::{Member, World};
 
 use crate::kit::entries_in;
@@ -119,7 +119,11 @@ fn storm(seed: u64) -> (usize, usize) {
     for device in &all {
         nothing_is_left(&world, *device, &images);
         assert!(gone.iter().all(|id| is_erased(&world, *device, *id)), "seed {seed}");
-        assert_eq!(world.engine(*device).refused().count(), 0, "seed {seed}: nobody was blamed");
+        // A device and its clone did write two histories. Images that were erased here while they were under way once
+        // counted as owed for ever: nothing more was asked of that peer, until it was taken for one that stalls.
+        let blamed: Vec<_> =
+            world.engine(*device).conduct().filter(|(_, faults)| faults.total() > faults.of(Fault::Fork)).collect();
+        assert!(blamed.is_empty(), "seed {seed}: nobody was blamed: {blamed:?}");
         for id in &ids {
             let view = world.view(*device, *id);
             assert!(view.erased.is_some() || view.screened().is_some(), "seed {seed}: neither answered nor erased");

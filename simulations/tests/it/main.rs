@@ -9,6 +9,7 @@ mod erasure;
 mod forks;
 mod hostile;
 mod kit;
+mod liar;
 mod order;
 mod revoked;
 mod traffic;

@@ -64,20 +64,12 @@ fn holds(device: &Process, count: usize) {
 fn show(what: &str, device: &Process, budget_mib: f64) {
     let mut before = 0.0;
     let settled = wait_for("the memory to settle", || {
-        let now = mib(device, "VmRSS:");
+        let now = device.memory_mib("VmRSS");
         let same = now == before;
         before = now;
         same.then_some(now)
     });
     let ratio = settled / budget_mib;
-    let peak = mib(device, "VmHWM:");
+    let peak = device.memory_mib("VmHWM");
     println!("  {what:50} {settled:.1} MiB, {ratio:.2} x the budget of {budget_mib:.0}; at most {peak:.1} so far");
-}
-
-/// A line of the system's word on a process, in MiB.
-fn mib(device: &Process, line: &str) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", device.pid())).unwrap();
-    let found = status.lines().find_map(|it| it.strip_prefix(line)).unwrap();
-    let kib: f64 = found.trim().trim_end_matches(" kB").parse().unwrap();
-    kib / 1024.0
 }

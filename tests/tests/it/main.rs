@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod erasure;
 mod journey;
+mod liar;
 mod locked;
 #[cfg(target_os = "linux")]
 mod netns;

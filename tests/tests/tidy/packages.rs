@@ -49,7 +49,7 @@ const OWNERS: [(&str, &[&str]); 27] = [
     ("rpassword", &["greenline"]),
     ("tracing-subscriber", &["greenline"]),
     ("futures", &["mesh", "node"]),
-    ("tokio", &["gateway", "greenline", "mesh", "node"]),
+    ("tokio", &["gateway", "greenline", "mesh", "node", "tests"]),
     ("jiff", &["greenline", "node"]),
     ("image", &["greenline", "matcher", "synth"]),
     ("ureq", &["greenline", "tests"]),

@@ -189,7 +189,14 @@ fn status(args: &HubStatusArgs) -> Result<(), Failure> {
             site["links"].as_array().map_or(0, Vec::len).to_string(),
         ]
     });
-    output::say(output::table(["site", "captures", "accepted", "waiting", "answered", "erased", "links"], rows))
+    output::say(output::table(["site", "captures", "accepted", "waiting", "answered", "erased", "links"], rows))?;
+    for site in status["sites"].as_array().into_iter().flatten() {
+        for faulty in site["refused"].as_array().into_iter().flatten() {
+            let (name, words) = (output::text(site, "name"), output::text(faulty, "words"));
+            output::say(format!("FAULTY  {} at {name}: {words}", output::who(faulty)))?;
+        }
+    }
+    Ok(())
 }
 
 fn add(args: &AddArgs) -> Result<(), Failure> {

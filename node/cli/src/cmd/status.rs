@@ -58,7 +58,7 @@ fn lines(status: &Value) -> Vec<String> {
         lines.push(format!("  REVOKED    {}; see `greenline members`", output::who(revoked)));
     }
     for refused in status["refused"].as_array().into_iter().flatten() {
-        lines.push(format!("  refused    {} things from {}", refused["count"], output::who(refused)));
+        lines.push(format!("  FAULTY     {}: {}", output::who(refused), text(refused, "words")));
     }
     lines
 }
