@@ -94,9 +94,15 @@ pub struct SignedHeader {
 impl SignedHeader {
     /// Checks the author's signature (ZIP 215 rules, the same alone and in a batch).
     pub fn verify(&self) -> Result<(), EntryError> {
-        let key = VerificationKey::try_from(self.header.author.device.0).map_err(|_| EntryError::Signature)?;
-        key.verify(&Signature::from(*self.signature), &self.header.hash().0).map_err(|_| EntryError::Signature)
+        let signed = holds(self.header.author.device, &self.header.hash().0, &self.signature);
+        if signed { Ok(()) } else { Err(EntryError::Signature) }
     }
+}
+
+/// Whether a device signed these bytes.
+pub(crate) fn holds(device: DeviceId, bytes: &[u8], signature: &[u8; 64]) -> bool {
+    let key = VerificationKey::try_from(device.0);
+    key.is_ok_and(|key| key.verify(&Signature::from(*signature), bytes).is_ok())
 }
 
 /// One signed fact or edit.
@@ -235,7 +241,7 @@ impl DeviceKey {
         &self.seed
     }
 
-    fn sign(&self, bytes: &[u8]) -> [u8; 64] {
+    pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
         self.key.sign(bytes).into()
     }
 }

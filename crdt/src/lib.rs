@@ -18,7 +18,7 @@
 //!
 //! **Where to go next.** [`entry`] is what is replicated, [`statement`] what entries can say and who may say it,
 //! [`replica`] one copy with its read model, [`record`] what people write together about a capture, [`sync`] how copies
-//! meet, [`stage`] how far a capture has come, [`seal`] who can read what, [`store`] where it is kept. The bytes are in `docs/FORMATS.md`.
+//! meet, [`stage`] how far a capture has come, [`seal`] who can read what, [`store`] where it is kept, [`audit`] who did what. The bytes are in `docs/FORMATS.md`.
 //!
 //! ```
 //! use crdt::entry::DeviceKey;
@@ -58,6 +58,7 @@
 //! assert_eq!(opened.inside.shows, [Shows::Finger(2)]);
 //! ```
 
+pub mod audit;
 pub mod blob;
 pub mod codec;
 pub mod entry;

@@ -20,3 +20,5 @@ pub mod driver;
 pub mod hub;
 #[cfg(feature = "shell")]
 pub mod quic;
+#[cfg(feature = "shell")]
+pub mod trail;

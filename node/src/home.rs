@@ -4,6 +4,7 @@
 //! HOME/device.key                   the device's seed and the key of its stores: a keystore, see `keystore.rs`
 //! HOME/sites/<name>/membership      manifest, certificate, hubs, group keys; encrypted
 //! HOME/sites/<name>/store/          entries and blobs; encrypted
+//! HOME/sites/<name>/trail/          who was shown what; encrypted
 //! HOME/gallery/                     a hub's people with known prints; encrypted
 //! HOME/api.token                    what a local program shows to use the API; owner only
 //! HOME/api.json                     where the running device listens
@@ -23,6 +24,7 @@ use crdt::seal::{GroupKey, SealingSecret, Seed, derive};
 use crdt::site::{Certificate, Manifest, Request};
 use crdt::vault::{NONCE_BYTES, VaultKey};
 use data_encoding::BASE32_NOPAD_NOCASE as BASE32;
+use gateway::trail::Place;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -231,6 +233,14 @@ impl Home {
     /// What the store of a site is encrypted under.
     pub fn store_key(&self, site: SiteId) -> Result<VaultKey, HomeError> {
         Ok(self.keys()?.store.derive(&format!("store {site}")))
+    }
+
+    /// Where a site's trail is kept, and under what key.
+    pub fn trail(&self, site: SiteId) -> Result<Place, HomeError> {
+        let keys = self.keys()?;
+        let dir = self.site_dir(&keys, site).join("trail");
+        let key = keys.store.derive(&format!("trail {site}"));
+        Ok(Place { dir, key, site, device: self.key()?.id() })
     }
 
     /// What a hub's gallery is encrypted under.

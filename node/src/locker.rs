@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crdt::audit::{Act, Record};
 use crdt::seal::SealingSecret;
-use gateway::driver::Driver;
+use gateway::driver::{Driver, now_ms};
+use gateway::trail::Trail;
 use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::watch;
@@ -62,6 +64,7 @@ pub(crate) struct Told {
 /// See the module.
 pub(crate) struct Locker {
     driver: Driver,
+    trail: Trail,
     home: Option<PathBuf>,
     after: Option<Duration>,
     started: Instant,
@@ -71,11 +74,11 @@ pub(crate) struct Locker {
 
 impl Locker {
     /// Of a device whose keys are protected, or of one that never locks.
-    pub(crate) fn new(driver: Driver, locking: Option<Locking>) -> Arc<Self> {
+    pub(crate) fn new(driver: Driver, trail: Trail, locking: Option<Locking>) -> Arc<Self> {
         let (home, after) = locking.map_or((None, None), |locking| (Some(locking.home), locking.after));
         let after_ms = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
         let lock = Mutex::new(Lock::new(0, after_ms));
-        Arc::new(Self { driver, home, after, started: Instant::now(), lock, locked: watch::channel(false).0 })
+        Arc::new(Self { driver, trail, home, after, started: Instant::now(), lock, locked: watch::channel(false).0 })
     }
 
     /// An officer asks for something. Says whether it may be answered.
@@ -145,8 +148,11 @@ impl Locker {
                 let mut lock = self.lock_state();
                 (lock.is_locked(now_ms), lock.due_ms())
             };
-            if locked && !*self.locked.borrow() && self.forget().await.is_err() {
-                return;
+            if locked && !*self.locked.borrow() {
+                if self.forget().await.is_err() {
+                    return;
+                }
+                self.note_locked().await;
             }
             let mut changes = self.locked.subscribe();
             match due_ms {
@@ -154,6 +160,15 @@ impl Locker {
                 // Until somebody unlocks it. Its sender is this value.
                 None => drop(changes.changed().await),
             }
+        }
+    }
+
+    /// Locked by itself: nobody asked for it.
+    async fn note_locked(&self) {
+        let (operator, captures, why) = (String::new(), Vec::new(), "idle".to_owned());
+        let record = Record { at_ms: now_ms(), operator, act: Act::Locked, captures, why, times: 1 };
+        if let Err(error) = self.trail.note(vec![record]).await {
+            tracing::error!(%error, "not noted in the audit trail");
         }
     }
 

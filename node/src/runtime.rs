@@ -8,6 +8,7 @@ use std::time::Duration;
 use crdt::replica::{Identity, Membership};
 use crdt::vault::VaultKey;
 use gateway::driver::{Driver, DriverError, now_ms};
+use gateway::trail::{Place, Trail};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -35,6 +36,8 @@ pub struct DeviceConfig {
     pub store_dir: PathBuf,
     /// What they are encrypted under there.
     pub store_key: VaultKey,
+    /// Where it is kept who was shown what.
+    pub trail: Place,
     /// Where other devices reach it, over UDP.
     pub listen: Vec<SocketAddr>,
     /// Devices to dial.
@@ -88,6 +91,7 @@ pub struct Device {
     driver: Driver,
     mesh: mesh::Handle,
     shared: Arc<Shared>,
+    trail: Trail,
     server: Server,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -100,6 +104,7 @@ impl Device {
         let shared = Arc::new(Shared::new(now_ms(), site_name, asking));
         let (own, seed) = (config.identity.device(), *config.identity.key.seed());
         warn_of_expiry(&config.identity, &shared);
+        let alias = config.identity.certificate.alias.clone();
         let driver = Driver::start(&config.store_dir, &config.store_key, config.identity, config.membership)?;
         let (mesh, events) =
             mesh::start(mesh::Config { listen: config.listen.clone(), mdns: config.mdns, ..mesh::Config::new(seed) })?;
@@ -110,11 +115,13 @@ impl Device {
             let task = way_out::start(seed, config.hubs, driver.clone(), shared.clone()).await;
             tasks.push(task.map_err(StartError::WayOut)?);
         }
-        let locker = Locker::new(driver.clone(), config.locking);
+        let trail = Trail::start(config.trail);
+        warn_of_trail(&trail, &shared).await;
+        let locker = Locker::new(driver.clone(), trail.clone(), config.locking);
         tasks.push(tokio::spawn(locker.clone().run()));
-        let app = App::new(driver.clone(), shared.clone(), locker, &config.token);
+        let app = App::new(driver.clone(), shared.clone(), locker, trail.clone(), &alias, &config.token);
         let server = Server::start(config.api, api::router(app)).await?;
-        let device = Self { driver, mesh, shared, server, tasks };
+        let device = Self { driver, mesh, shared, trail, server, tasks };
         if !config.listen.is_empty() && timeout(LISTENING, device.listens()).await.is_err() {
             tracing::warn!("listening nowhere yet; still trying");
         }
@@ -153,6 +160,7 @@ impl Device {
             // Aborted on purpose.
             let _ = task.await;
         }
+        self.trail.stop();
         self.driver.shut_down().await;
     }
 
@@ -160,6 +168,12 @@ impl Device {
         while self.shared.listening().is_empty() {
             self.shared.listening_changed().await;
         }
+    }
+}
+
+async fn warn_of_trail(trail: &Trail, shared: &Shared) {
+    if let Err(error) = trail.ready().await {
+        shared.note(now_ms(), format!("nothing personal is shown: {error}; {}", error.hint()));
     }
 }
 

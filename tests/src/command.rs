@@ -53,7 +53,11 @@ pub(crate) fn command_inside(namespace: &str) -> Command {
 }
 
 fn in_a_plain_environment(mut command: Command) -> Command {
-    command.env_remove("GREENLINE_HOME").env_remove("XDG_DATA_HOME").env("HOME", "/nowhere");
+    command
+        .env_remove("GREENLINE_OPERATOR")
+        .env_remove("GREENLINE_HOME")
+        .env_remove("XDG_DATA_HOME")
+        .env("HOME", "/nowhere");
     command.env_remove("GREENLINE_PASSPHRASE_FILE").env_remove("GREENLINE_KEY_FILE");
     // Most tests aren't about protection, and a passphrase costs what a try shall cost.
     command.env("GREENLINE_NO_PASSPHRASE", "1").env("NO_COLOR", "1").env("TZ", "UTC");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crdt::audit::{Act, Record};
 use crdt::ids::CaptureId;
 use crdt::replica::{AppendError, Opened};
 use crdt::seal::{SealError, Seed};
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 use crate::driver::{Driver, DriverError, Engine, now_ms};
 use crate::intake::{Failed, Intake, Output};
 use crate::screen::Screener;
+use crate::trail::Trail;
 
 /// How long to sleep when nothing is due.
 const IDLE: Duration = Duration::from_secs(60);
@@ -38,6 +40,7 @@ type Done = (CaptureId, Result<VerdictContent, Failed>);
 /// See the module.
 pub(super) struct Desk {
     driver: Driver,
+    trail: Trail,
     intake: Intake,
     screener: Arc<dyn Screener>,
     counts: Arc<Counts>,
@@ -56,10 +59,16 @@ enum Acceptance {
 }
 
 impl Desk {
-    pub(super) fn new(driver: Driver, screener: Arc<dyn Screener>, seats: usize, counts: Arc<Counts>) -> Self {
+    pub(super) fn new(
+        driver: Driver,
+        trail: Trail,
+        screener: Arc<dyn Screener>,
+        seats: usize,
+        counts: Arc<Counts>,
+    ) -> Self {
         let seats = seats.max(1);
         let (done, finished) = mpsc::channel(seats);
-        Self { driver, intake: Intake::new(seats), screener, counts, done, finished }
+        Self { driver, trail, intake: Intake::new(seats), screener, counts, done, finished }
     }
 
     pub(super) async fn run(mut self) {
@@ -150,11 +159,18 @@ impl Desk {
                 return Ok(());
             }
         };
-        let (screener, done) = (self.screener.clone(), self.done.clone());
-        tokio::task::spawn_blocking(move || {
-            let result = screen(&*screener, &opened);
+        let record = match self.driver.call(move |engine, now_ms| compared(engine, now_ms, capture)).await? {
+            Ok(record) => record,
+            Err(error) => {
+                self.note(capture, Err(Failed::Later(error.to_string())));
+                return Ok(());
+            }
+        };
+        let (screener, trail, done) = (self.screener.clone(), self.trail.clone(), self.done.clone());
+        tokio::spawn(async move {
+            let result = note_and_screen(&trail, record, screener, opened).await;
             // At a shutdown nobody waits any more; the next start screens it again.
-            let _ = done.blocking_send((capture, result));
+            let _ = done.send((capture, result)).await;
         });
         Ok(())
     }
@@ -191,6 +207,12 @@ fn unanswered(engine: &Engine) -> Result<Vec<(CaptureId, Origin)>, StoreError> {
         found.extend(origin(engine, *id)?.map(|origin| (*id, origin)));
     }
     Ok(found)
+}
+
+fn compared(engine: &Engine, at_ms: u64, id: CaptureId) -> Result<Record, StoreError> {
+    let operator = engine.replica().identity().certificate.alias.clone();
+    let why = origin(engine, id)?.map(|origin| origin.purpose).unwrap_or_default();
+    Ok(Record { at_ms, operator, act: Act::Compared, captures: vec![id], why, times: 1 })
 }
 
 fn is_erased(engine: &Engine, id: CaptureId) -> bool {
@@ -233,6 +255,18 @@ fn answer(
         engine.write(now_ms, |replica| replica.verdict_new(now_ms, seed, id, content))?;
     }
     Ok(())
+}
+
+/// What can't be noted isn't compared: it waits like for a database that is away.
+async fn note_and_screen(
+    trail: &Trail,
+    record: Record,
+    screener: Arc<dyn Screener>,
+    opened: Opened,
+) -> Result<VerdictContent, Failed> {
+    trail.note(vec![record]).await.map_err(|error| Failed::Later(error.to_string()))?;
+    let screened = tokio::task::spawn_blocking(move || screen(&*screener, &opened)).await;
+    screened.unwrap_or_else(|error| Err(Failed::Later(format!("the screener failed: {error}"))))
 }
 
 /// Screens what could be opened. "No match" is only said of all images that the capture has.

@@ -24,6 +24,7 @@ pub use status::{Culprit, HubStatus, LinkStatus, SiteStatus};
 use crate::driver::{Driver, DriverError, now_ms};
 use crate::quic;
 use crate::screen::Screener;
+use crate::trail::{Place, Trail};
 use desk::{Counts, Desk};
 use router::{Remotes, Router};
 
@@ -33,6 +34,8 @@ pub struct SiteConfig {
     pub store_dir: PathBuf,
     /// What they are encrypted under there.
     pub store_key: VaultKey,
+    /// Where it is kept what was compared.
+    pub trail: Place,
     /// Who the hub is there.
     pub identity: Identity,
     /// What it was enrolled with.
@@ -92,6 +95,7 @@ impl HubError {
 struct Site {
     name: String,
     driver: Driver,
+    trail: Trail,
     counts: Arc<Counts>,
 }
 
@@ -119,7 +123,8 @@ impl Hub {
             sites.push(open(site)?);
         }
         for site in &sites {
-            let desk = Desk::new(site.driver.clone(), config.screener.clone(), config.workers, site.counts.clone());
+            let (driver, trail) = (site.driver.clone(), site.trail.clone());
+            let desk = Desk::new(driver, trail, config.screener.clone(), config.workers, site.counts.clone());
             tasks.push(tokio::spawn(desk.run()));
         }
         let sites: Arc<[Site]> = sites.into();
@@ -153,6 +158,7 @@ impl Hub {
         self.handle.shut_down().await;
         self.tasks.iter().for_each(JoinHandle::abort);
         for site in self.sites.iter() {
+            site.trail.stop();
             site.driver.shut_down().await;
         }
     }
@@ -162,7 +168,7 @@ fn open(site: SiteConfig) -> Result<Site, HubError> {
     let name = site.membership.manifest.name.clone();
     let driver = Driver::start(&site.store_dir, &site.store_key, site.identity, site.membership);
     match driver {
-        Ok(driver) => Ok(Site { name, driver, counts: Arc::default() }),
+        Ok(driver) => Ok(Site { name, driver, trail: Trail::start(site.trail), counts: Arc::default() }),
         Err(error) => Err(HubError::Driver { site: name, error }),
     }
 }

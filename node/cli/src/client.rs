@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::Args;
 use node::home::Home;
 use serde_json::Value;
-use ureq::Agent;
-use ureq::http::Response;
+use ureq::http::{HeaderValue, Response};
 use ureq::unversioned::multipart::Form;
+use ureq::{Agent, RequestBuilder};
 
 use crate::failure::Failure;
 
@@ -24,6 +24,30 @@ pub(crate) struct HomeArg {
     pub(crate) home: PathBuf,
 }
 
+/// Who asks, and why: the device notes both in its audit trail before it shows anything about a person.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct ActingArg {
+    /// Who you are, for the audit trail; the device's alias if it isn't given
+    #[arg(long, env = "GREENLINE_OPERATOR", value_name = "NAME")]
+    operator: Option<String>,
+    /// Why you ask, for the audit trail; the capture's purpose if it isn't given. Never name the person checked
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+impl ActingArg {
+    fn headers(&self) -> Result<Vec<(&'static str, HeaderValue)>, Failure> {
+        let given = [("x-greenline-operator", &self.operator), ("x-greenline-why", &self.why)];
+        let header = |(name, text): (&'static str, &Option<String>)| {
+            let value = text.as_ref().map(|text| HeaderValue::from_bytes(text.as_bytes()))?;
+            Some(value.map(|value| (name, value)).map_err(|_| {
+                Failure::new("--operator and --why are one line of text each").hint("leave line breaks out")
+            }))
+        };
+        given.into_iter().filter_map(header).collect()
+    }
+}
+
 fn default_home() -> PathBuf {
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
     let data = data.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
@@ -35,6 +59,7 @@ pub(crate) struct Client {
     agent: Agent,
     url: String,
     token: String,
+    acting: Vec<(&'static str, HeaderValue)>,
 }
 
 impl Client {
@@ -48,21 +73,26 @@ impl Client {
             .proxy(None)
             .build()
             .new_agent();
-        Ok(Self { agent, url, token: home.token()? })
+        Ok(Self { agent, url, token: home.token()?, acting: Vec::new() })
+    }
+
+    /// The same, on somebody's behalf.
+    pub(crate) fn acting(self, acting: &ActingArg) -> Result<Self, Failure> {
+        Ok(Self { acting: acting.headers()?, ..self })
     }
 
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
-        let request = self.agent.get(self.at(path)).header("authorization", self.bearer());
+        let request = self.headed(self.agent.get(self.at(path)));
         answer(request.config().timeout_global(Some(Duration::from_secs(60))).build().call())
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let request = self.agent.post(self.at(path)).header("authorization", self.bearer());
+        let request = self.headed(self.agent.post(self.at(path)));
         answer(request.config().timeout_global(Some(Duration::from_secs(60))).build().send_json(body))
     }
 
     pub(crate) fn post_form(&self, path: &str, form: Form<'_>) -> Result<Value, Failure> {
-        let request = self.agent.post(self.at(path)).header("authorization", self.bearer());
+        let request = self.headed(self.agent.post(self.at(path)));
         answer(request.config().timeout_global(Some(Duration::from_secs(120))).build().send(form))
     }
 
@@ -72,7 +102,7 @@ impl Client {
         path: &str,
         mut each: impl FnMut(&str, Value) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
-        let sent = self.agent.get(self.at(path)).header("authorization", self.bearer()).call();
+        let sent = self.headed(self.agent.get(self.at(path))).call();
         let response = sent.map_err(|error| unreachable_device(&error))?;
         if !response.status().is_success() {
             return answer(Ok(response)).map(|_| ());
@@ -95,8 +125,9 @@ impl Client {
         format!("{}{path}", self.url)
     }
 
-    fn bearer(&self) -> String {
-        format!("Bearer {}", self.token)
+    fn headed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        self.acting.iter().fold(request, |request, (name, value)| request.header(*name, value))
     }
 }
 
@@ -138,7 +169,7 @@ pub(crate) fn resolve_capture(client: &Client, beginning: &str) -> Result<String
     if beginning.len() == 26 {
         return Ok(beginning.to_owned());
     }
-    let page = client.get("/api/captures?limit=500")?;
+    let page = client.get("/api/captures?limit=500&brief=true")?;
     let ids = page["captures"].as_array().into_iter().flatten().filter_map(|line| line["id"].as_str());
     let found: Vec<&str> = ids.filter(|id| !beginning.is_empty() && id.starts_with(beginning)).collect();
     match found.as_slice() {

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use gateway::hub::HubError;
+use gateway::trail::TrailError;
 use node::enrol::EnrolError;
 use node::home::HomeError;
 use node::runtime::StartError;
@@ -60,6 +61,18 @@ impl From<StartError> for Failure {
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
         Self::new(&error).hint(error.hint())
+    }
+}
+
+impl From<TrailError> for Failure {
+    fn from(error: TrailError) -> Self {
+        Self::new(&error).hint(error.hint())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 

@@ -6,9 +6,12 @@ use axum::extract::{Form, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use crdt::audit::{Act, Refused};
 use serde::Deserialize;
 
+use super::App;
 use super::problem::Problem;
+use super::trail::Acting;
 
 const COOKIE: &str = "greenline";
 
@@ -70,8 +73,10 @@ pub(crate) struct SignIn {
 }
 
 /// Begins a session: the token goes into a cookie that scripts can't read and other sites can't send.
-pub(crate) async fn sign_in(State(token): State<Token>, Form(form): Form<SignIn>) -> Response {
+pub(crate) async fn sign_in(State(app): State<App>, Form(form): Form<SignIn>) -> Response {
+    let token = &app.token;
     if !token.is(&form.token) {
+        app.note_anyway(&Acting::default(), Act::Refused(Refused::NoToken), Vec::new()).await;
         return Redirect::to("/?wrong").into_response();
     }
     let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", token.0);

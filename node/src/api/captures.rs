@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::edits::record_json;
+use super::trail::Acting;
 use super::{App, Problem};
 use crate::names::alias;
 
@@ -33,26 +34,47 @@ pub(super) struct ListQuery {
     to_ms: Option<u64>,
     limit: Option<usize>,
     after: Option<String>,
+    brief: Option<bool>,
 }
 
 pub(super) async fn list(
     State(app): State<App>,
+    acting: Acting,
     query: Result<UrlQuery<ListQuery>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
     let UrlQuery(query) = query.map_err(|error| Problem::bad_request(error.body_text(), "correct the query"))?;
+    let brief = query.brief.unwrap_or_default();
     let query = query.parse()?;
-    let page = app.driver.call(move |engine, now_ms| page(engine, now_ms, &query)).await??;
+    let mut page = app.driver.call(move |engine, now_ms| page(engine, now_ms, &query)).await??;
+    if brief {
+        let lines = page["captures"].as_array_mut().into_iter().flatten();
+        lines.filter_map(Value::as_object_mut).for_each(|line| drop(line.remove("verdict")));
+    }
+    app.note_listed(&acting, page["captures"].as_array().map_or(&[], Vec::as_slice)).await?;
     Ok(Json(page))
 }
 
-pub(super) async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn show(
+    State(app): State<App>,
+    acting: Acting,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let id = parse_id(&id)?;
     let shown = app.driver.call(move |engine, now_ms| whole(engine, now_ms, id)).await??;
-    shown.map(Json).ok_or_else(|| Problem::not_found("capture"))
+    let shown = shown.ok_or_else(|| Problem::not_found("capture"))?;
+    app.note_shown(&acting, id, &shown).await?;
+    Ok(Json(shown))
 }
 
-pub(super) async fn seen(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+pub(super) async fn seen(
+    State(app): State<App>,
+    acting: Acting,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
     let id = parse_id(&id)?;
+    // Noted before it is written, since after it there may be nothing left to show.
+    let shown = app.driver.call(move |engine, _| readable(engine, id)).await??;
+    app.note_shown(&acting, id, &shown).await?;
     let work = move |engine: &mut Engine, now_ms| {
         // What was read may go with the reading: the answer has it for the last time.
         let read = (verdicts(engine, id)?, reviews(engine, id)?);
@@ -63,6 +85,13 @@ pub(super) async fn seen(State(app): State<App>, Path(id): Path<String>) -> Resu
     let (written, (verdicts, reviews), erased) = app.driver.call(work).await??;
     app.driver.durable(written.ticket).await?;
     Ok(Json(json!({"id": id.to_string(), "verdicts": verdicts, "reviews": reviews, "erased": erased})))
+}
+
+/// What can be read of the answers to a capture, and what it was taken for.
+fn readable(engine: &Engine, id: CaptureId) -> Result<Value, StoreError> {
+    let view = engine.replica().capture(id)?.filter(|view| view.erased.is_none());
+    let purpose = view.and_then(|view| view.origin).map(|origin| origin.purpose);
+    Ok(json!({"purpose": purpose, "verdicts": verdicts(engine, id)?, "reviews": reviews(engine, id)?}))
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use crdt::audit::Act;
 use crdt::entry::About;
 use crdt::ids::{CaptureId, DeviceId};
 use crdt::record::{EDIT_OPS_MAX, EditOp, Quarantined, Record, Said, SaidText, Task};
@@ -14,6 +15,7 @@ use gateway::driver::Engine;
 use serde_json::{Value, json};
 
 use super::captures::{parse_id, write};
+use super::trail::Acting;
 use super::{App, Problem};
 use crate::names::alias;
 
@@ -21,30 +23,53 @@ const NEXT: &str = "send {\"ops\": [{\"op\": \"note\", \"text\": \"...\"}]}; see
 
 pub(super) async fn edit(
     State(app): State<App>,
+    acting: Acting,
     Path(id): Path<String>,
     body: Result<Json<Value>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let id = parse_id(&id)?;
-    write_ops(&app, About::Capture(id), body).await?;
-    let record = app.driver.call(move |engine, _| record_json(engine, id)).await??;
-    Ok((StatusCode::CREATED, Json(record)))
+    let ops = read_ops(body)?;
+    // Nothing is written whose outcome couldn't be shown.
+    app.trail.ready().await?;
+    let linked = linked(&ops);
+    write_ops(&app, About::Capture(id), ops).await?;
+    if !linked.is_empty() {
+        app.note(&acting, Act::Linked, [vec![id], linked].concat(), None).await?;
+    }
+    let shown =
+        app.driver.call(move |engine, _| Ok::<_, StoreError>(json!({"record": record_json(engine, id)?}))).await?;
+    let mut shown = shown?;
+    app.note_shown(&acting, id, &shown).await?;
+    Ok((StatusCode::CREATED, Json(shown["record"].take())))
 }
 
 pub(super) async fn edit_site(
     State(app): State<App>,
+    acting: Acting,
     body: Result<Json<Value>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    write_ops(&app, About::Site, body).await?;
-    Ok((StatusCode::CREATED, show_site(State(app)).await?))
+    let ops = read_ops(body)?;
+    app.trail.ready().await?;
+    write_ops(&app, About::Site, ops).await?;
+    Ok((StatusCode::CREATED, show_site(State(app), acting).await?))
 }
 
-pub(super) async fn show_site(State(app): State<App>) -> Result<Json<Value>, Problem> {
+pub(super) async fn show_site(State(app): State<App>, acting: Acting) -> Result<Json<Value>, Problem> {
     let record = app.driver.call(|engine, _| site_json(engine)).await??;
+    app.note(&acting, Act::SiteShown, Vec::new(), None).await?;
     Ok(Json(record))
 }
 
-async fn write_ops(app: &App, about: About, body: Result<Json<Value>, JsonRejection>) -> Result<(), Problem> {
-    let ops = read_ops(body)?;
+/// The captures that these operations link with another one, or part from it.
+fn linked(ops: &[EditOp]) -> Vec<CaptureId> {
+    let other = |op: &EditOp| match op {
+        EditOp::Link { capture } | EditOp::Unlink { capture } => Some(*capture),
+        _ => None,
+    };
+    ops.iter().filter_map(other).collect()
+}
+
+async fn write_ops(app: &App, about: About, ops: Vec<EditOp>) -> Result<(), Problem> {
     let seed = super::record_captures::seed()?;
     write(app, move |engine, now_ms| engine.write(now_ms, |replica| replica.edit_new(now_ms, seed, about, &ops)))
         .await?;

@@ -6,10 +6,12 @@ use axum::extract::{Form, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use crdt::audit::{Act, Refused};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
+use super::trail::Acting;
 use super::{App, Problem};
 use crate::home::parse_key_file;
 use crate::keystore::{Opener, Passphrase};
@@ -33,13 +35,15 @@ pub(super) fn locked() -> Problem {
     Problem::new(StatusCode::LOCKED, "the device is locked; it goes on carrying and syncing", NEXT)
 }
 
-pub(super) async fn lock(State(app): State<App>) -> Result<Json<Value>, Problem> {
+pub(super) async fn lock(State(app): State<App>, acting: Acting) -> Result<Json<Value>, Problem> {
     app.locker.lock_now().await?;
+    app.note_anyway(&acting, Act::Locked, Vec::new()).await;
     Ok(Json(json!({"locked": true})))
 }
 
 pub(super) async fn unlock(
     State(app): State<App>,
+    acting: Acting,
     body: Result<Json<Unlock>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let next = "send {\"passphrase\": \"...\"} or {\"key_file\": \"...\"}, the text of the file";
@@ -47,18 +51,29 @@ pub(super) async fn unlock(
     let Json(body) =
         body.map_err(|error| Problem::new(error.status(), "the body isn't what unlocks a device", next))?;
     let opener = body.opener().ok_or_else(|| Problem::bad_request("the body isn't what unlocks a device", next))?;
-    app.locker.unlock(opener).await?;
+    unlock_with(&app, &acting, opener).await?;
     Ok(Json(json!({"locked": false})))
 }
 
 /// The form on the page.
 pub(super) async fn unlock_by_form(State(app): State<App>, Form(form): Form<Unlock>) -> Redirect {
     let Some(opener) = form.opener() else { return Redirect::to("/?wrong") };
-    match app.locker.unlock(opener).await {
+    match unlock_with(&app, &Acting::default(), opener).await {
         Ok(()) | Err(LockError::Open) => Redirect::to("/"),
         Err(LockError::Wait(_)) => Redirect::to("/?wait"),
         Err(_) => Redirect::to("/?wrong"),
     }
+}
+
+async fn unlock_with(app: &App, acting: &Acting, opener: Opener) -> Result<(), LockError> {
+    let unlocked = app.locker.unlock(opener).await;
+    let act = match &unlocked {
+        Ok(()) => Act::Unlocked,
+        Err(LockError::Wrong(_)) => Act::Refused(Refused::WrongOpener),
+        Err(_) => return unlocked,
+    };
+    app.note_anyway(acting, act, Vec::new()).await;
+    unlocked
 }
 
 impl Unlock {

@@ -11,6 +11,7 @@ mod peers;
 mod problem;
 mod record_captures;
 mod status;
+mod trail;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use axum::routing::{get, post};
 use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use gateway::driver::Driver;
+use gateway::trail::Trail;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -40,12 +42,23 @@ pub(crate) struct App {
     pub(crate) driver: Driver,
     pub(crate) shared: Arc<Shared>,
     pub(crate) locker: Arc<Locker>,
+    /// Where it is noted who is shown what.
+    trail: Trail,
+    /// What people call this device: who uses it, if they don't say.
+    alias: Arc<str>,
     token: Token,
 }
 
 impl App {
-    pub(crate) fn new(driver: Driver, shared: Arc<Shared>, locker: Arc<Locker>, token: &str) -> Self {
-        Self { driver, shared, locker, token: Token::new(token) }
+    pub(crate) fn new(
+        driver: Driver,
+        shared: Arc<Shared>,
+        locker: Arc<Locker>,
+        trail: Trail,
+        alias: &str,
+        token: &str,
+    ) -> Self {
+        Self { driver, shared, locker, trail, alias: alias.into(), token: Token::new(token) }
     }
 }
 
@@ -141,6 +154,7 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
         .layer(middleware::from_fn(only_loopback_names))
+        .layer(middleware::from_fn_with_state(app.clone(), trail::note_refusals))
         .with_state(app)
 }
 

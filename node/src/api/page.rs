@@ -11,6 +11,7 @@ use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
 use super::auth::is_owner;
+use super::trail::Acting;
 use super::{App, Problem, captures, peers, status};
 
 /// Captures shown.
@@ -46,6 +47,7 @@ pub(super) async fn page(
             Ok::<_, crdt::store::StoreError>((status, peers, lines?))
         })
         .await??;
+    app.note_listed(&Acting::default(), &lines).await?;
     Ok(overview(&status, &peers, &lines).into_response())
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod at_rest;
+mod audit;
 mod authority;
 mod cli;
 mod crash;

@@ -397,6 +397,46 @@ fn the_page_says_what_an_outline_is() {
     assert_eq!(blob.id.0, *blake3::hash(&bytes).as_bytes());
 }
 
+#[test]
+fn the_page_says_what_a_trail_is() {
+    let salted = fixture("trail-record");
+    let mut it = Reader::new(&salted);
+    assert_eq!((it.take(16), it.number(), it.text().as_str()), (vec![19; 16], NOW_MS, "Ana"));
+    assert_eq!((it.number(), it.u8()), (0, 5), "shown: particulars and verdicts");
+    let history = History::write();
+    assert_eq!(it.list(|it| it.take(16)), [history.capture.0.to_vec()]);
+    assert_eq!((it.text().as_str(), it.number()), ("border-check", 300));
+    it.end();
+
+    let bytes = fixture("trail-head");
+    let mut it = Reader::new(&bytes);
+    assert_eq!(it.u8(), 1, "version");
+    let (site, device, trail, number, link) = (it.take(32), it.take(32), it.take(16), it.number(), it.take(32));
+    let begins = derived("greenline trail begins v1", &[&site, &device, &trail]);
+    let leaf = derived("greenline trail record v1", &[&salted]);
+    let after = derived("greenline trail link v1", &[&1u64.to_be_bytes(), &begins, &leaf]);
+    assert_eq!((number, link.as_slice()), (1, after.as_slice()));
+    assert_eq!((it.number(), it.take(32).as_slice()), (0, begins.as_slice()), "it begins where it began");
+    assert_eq!((it.number(), it.fixed(32)), (NOW_MS, vec![24; 32]));
+    let signature = it.fixed(64);
+    it.end();
+    assert!(signed(&device, &[b"greenline trail head\0", &bytes[..bytes.len() - 65]].concat(), &signature));
+
+    let bytes = fixture("trail-segment");
+    let (length, rest) = bytes.split_first_chunk::<4>().unwrap();
+    let (header, group) = rest.split_at(u32::from_be_bytes(*length) as usize);
+    let header = samples::trail_key().open(b"greenline trail segment", header).unwrap();
+    let mut it = Reader::new(&header);
+    assert_eq!((it.u8(), it.take(80)), (1, [site, device, trail.clone()].concat()));
+    assert_eq!((it.number(), it.take(32).as_slice(), it.number()), (0, begins.as_slice(), NOW_MS));
+    it.end();
+    let context = [b"greenline trail records".as_slice(), &trail, &0u64.to_be_bytes()].concat();
+    let group = samples::trail_key().open(&context, &group[4..]).unwrap();
+    let mut it = Reader::new(&group);
+    assert_eq!(it.list(Reader::bytes), [salted]);
+    it.end();
+}
+
 /// Key and value of a row.
 fn row(name: &str) -> (Vec<u8>, Vec<u8>) {
     let bytes = fixture(name);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crdt::audit::{Act, Chain, Head, Parts, Record, Salted, leaf, segment};
 use crdt::blob::{BlobRef, Outline};
 use crdt::codec::encode;
 use crdt::entry::{About, Entry};
@@ -19,6 +20,7 @@ use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::{Direction, Store, Table};
 use crdt::sync::frame::{Frame, Item, PROTOCOL_VERSION, knock_tag};
 use crdt::sync::{Engine, Input};
+use crdt::vault::{NONCE_BYTES, VaultKey};
 use crdt::view::EntryRef;
 
 use crate::site::{Pen, Site, blob, entries_of};
@@ -147,7 +149,8 @@ fn tell(from: &[&Replica<MemoryStore>], to: &mut Replica<MemoryStore>) {
 /// One of everything.
 pub(crate) fn samples() -> Vec<Sample> {
     let history = History::write();
-    [of_the_site(&history), entries(&history), sealed(&history), frames(&history), rows(&history)].concat()
+    [of_the_site(&history), entries(&history), sealed(&history), frames(&history), rows(&history), trail(&history)]
+        .concat()
 }
 
 fn of_the_site(history: &History) -> Vec<Sample> {
@@ -271,6 +274,35 @@ fn rows(history: &History) -> Vec<Sample> {
         ("row-eraser", gone(Table::Meta, b"eraser/")),
         ("row-orphan", orphan),
     ]
+}
+
+/// A record of the trail, the file that it is in, and the signed end of the chain.
+fn trail(history: &History) -> Vec<Sample> {
+    let officer = history.officer.identity();
+    let record = Record {
+        at_ms: NOW_MS,
+        operator: "Ana".into(),
+        act: Act::Shown(Parts::PARTICULARS.and(Parts::VERDICTS, true)),
+        captures: vec![history.capture],
+        why: "border-check".into(),
+        times: 300,
+    };
+    let salted = Salted { salt: [19; 16], record };
+    let begin = Chain::begin(history.officer.site(), officer.device(), [20; 16]);
+    let mut chain = begin;
+    chain.extend(&leaf(&salted));
+    let header = segment::Header::new(begin, NOW_MS).frame(&trail_key(), &[22; NONCE_BYTES]);
+    let group = segment::group_frame(&trail_key(), &begin, std::slice::from_ref(&salted), &[23; NONCE_BYTES]);
+    vec![
+        ("trail-record", salted.encode()),
+        ("trail-segment", [header, group].concat()),
+        ("trail-head", encode(&Head::new(chain, begin.end, NOW_MS, [24; 32]).sign(&officer.key))),
+    ]
+}
+
+/// What the sample of a trail's file is encrypted under.
+pub(crate) fn trail_key() -> VaultKey {
+    VaultKey::new([21; 32])
 }
 
 /// Length of the key as u32 big-endian, the key, the value.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::args::parse_pair;
-use crate::client::{Client, HomeArg, resolve_capture};
+use crate::client::{ActingArg, Client, HomeArg, resolve_capture};
 use crate::failure::Failure;
 use crate::output;
 
@@ -13,6 +13,8 @@ use crate::output;
 pub(crate) struct EditArgs {
     #[command(flatten)]
     home: HomeArg,
+    #[command(flatten)]
+    acting: ActingArg,
     /// The capture's id, or the beginning of it
     capture: String,
     #[command(flatten)]
@@ -46,7 +48,7 @@ struct Change {
 }
 
 pub(crate) fn run(args: &EditArgs) -> Result<(), Failure> {
-    let client = Client::connect(&args.home)?;
+    let client = Client::connect(&args.home)?.acting(&args.acting)?;
     let id = resolve_capture(&client, &args.capture)?;
     let record = client.post(&format!("/api/captures/{id}/edits"), &json!({"ops": args.change.ops()}))?;
     if args.json {

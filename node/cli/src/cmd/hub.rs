@@ -143,7 +143,7 @@ async fn serve(args: HubRunArgs) -> Result<(), Failure> {
     for site in home.sites()? {
         let (identity, membership) = home.membership(site)?;
         let (store_dir, store_key) = (home.store_dir(site)?, home.store_key(site)?);
-        sites.push(SiteConfig { store_dir, store_key, identity, membership });
+        sites.push(SiteConfig { store_dir, store_key, trail: home.trail(site)?, identity, membership });
     }
     if sites.is_empty() {
         return Err(node::home::HomeError::NotJoined.into());

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use crdt::audit::{Act, Record, Under};
+use crdt::ids::SiteId;
 use crdt::store::redb::RedbStore;
+use gateway::driver::now_ms;
+use gateway::trail::Journal;
 use node::authority;
 use node::home::{Home, make_key_file};
-use node::keystore::Protection;
+use node::keystore::{Opener, Protection};
 use serde_json::json;
 
 use crate::client::HomeArg;
@@ -123,6 +127,7 @@ fn protect(args: &ProtectArgs) -> Result<(), Failure> {
             let new = args.new.new_opener("this device")?;
             encrypt_all(&home)?;
             home.protect(&new)?;
+            note(&home, &new);
             "the device's keys"
         }
     };
@@ -135,6 +140,27 @@ fn protect(args: &ProtectArgs) -> Result<(), Failure> {
         Protection::Passphrase(_) => format!("A passphrase protects {what} from now on."),
         Protection::KeyFile => format!("The key file protects {what} from now on."),
     })
+}
+
+/// Notes in the trail of each site that the keys lie under something else now. They do in any case.
+fn note(home: &Home, new: &Opener) {
+    let under = match new {
+        Opener::Nothing => Under::Nothing,
+        Opener::Passphrase(_) => Under::Passphrase,
+        Opener::KeyFile(_) => Under::KeyFile,
+    };
+    for site in home.sites().unwrap_or_default() {
+        if let Err(failure) = note_at(home, site, Act::Protected(under)) {
+            eprintln!("Warning: not noted in the audit trail: {failure}");
+        }
+    }
+}
+
+fn note_at(home: &Home, site: SiteId, act: Act) -> Result<(), Failure> {
+    let (at_ms, operator) = (now_ms(), home.membership(site)?.0.certificate.alias);
+    let record = Record { at_ms, operator, act, captures: Vec::new(), why: String::new(), times: 1 };
+    Journal::open(home.trail(site)?, at_ms)?.append(at_ms, vec![record])?;
+    Ok(())
 }
 
 /// Opening a store or a gallery encrypts what an older program left there in the clear. A store that is in use says that

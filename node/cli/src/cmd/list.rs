@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::client::{Client, HomeArg, escape};
+use crate::client::{ActingArg, Client, HomeArg, escape};
 use crate::failure::Failure;
 use crate::moment::Moment;
 use crate::output::{self, text};
@@ -13,6 +13,8 @@ use crate::output::{self, text};
 pub(crate) struct ListArgs {
     #[command(flatten)]
     home: HomeArg,
+    #[command(flatten)]
+    acting: ActingArg,
     /// Only those at this stage: recorded, copied, at_gateway, accepted, screened, examined, seen, withdrawn or erased
     #[arg(long)]
     stage: Option<String>,
@@ -37,7 +39,7 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) fn run(args: &ListArgs) -> Result<(), Failure> {
-    let client = Client::connect(&args.home)?;
+    let client = Client::connect(&args.home)?.acting(&args.acting)?;
     let mut path = format!("/api/captures?limit={}", args.limit);
     for (name, value) in [("stage", &args.stage), ("device", &args.device), ("after", &args.after)] {
         if let Some(value) = value {

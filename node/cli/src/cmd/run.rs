@@ -73,6 +73,7 @@ async fn serve(args: RunArgs) -> Result<(), Failure> {
         membership,
         store_dir: home.store_dir(site)?,
         store_key: home.store_key(site)?,
+        trail: home.trail(site)?,
         listen: args.listen,
         peers: args.peers,
         hubs: args.hubs,

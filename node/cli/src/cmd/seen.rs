@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::client::{Client, HomeArg, resolve_capture};
+use crate::client::{ActingArg, Client, HomeArg, resolve_capture};
 use crate::failure::Failure;
 use crate::output;
 
@@ -13,6 +13,8 @@ use crate::output;
 pub(crate) struct SeenArgs {
     #[command(flatten)]
     home: HomeArg,
+    #[command(flatten)]
+    acting: ActingArg,
     /// The capture's id, or the beginning of it
     capture: String,
     /// Print JSON
@@ -21,7 +23,7 @@ pub(crate) struct SeenArgs {
 }
 
 pub(crate) fn run(args: &SeenArgs) -> Result<(), Failure> {
-    let client = Client::connect(&args.home)?;
+    let client = Client::connect(&args.home)?.acting(&args.acting)?;
     let id = resolve_capture(&client, &args.capture)?;
     let answer = client.post(&format!("/api/captures/{id}/seen"), &json!({}))?;
     if args.json {

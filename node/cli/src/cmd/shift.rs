@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::args::parse_pair;
-use crate::client::{Client, HomeArg};
+use crate::client::{ActingArg, Client, HomeArg};
 use crate::failure::Failure;
 use crate::output::{self, text, who};
 
@@ -15,6 +15,8 @@ use crate::output::{self, text, who};
 pub(crate) struct ShiftArgs {
     #[command(flatten)]
     home: HomeArg,
+    #[command(flatten)]
+    acting: ActingArg,
     #[command(flatten)]
     change: Change,
     /// Print JSON
@@ -46,7 +48,7 @@ struct Change {
 }
 
 pub(crate) fn run(args: &ShiftArgs) -> Result<(), Failure> {
-    let client = Client::connect(&args.home)?;
+    let client = Client::connect(&args.home)?.acting(&args.acting)?;
     let mut record = client.get("/api/site/record")?;
     let ops = args.change.ops(&record)?;
     if !ops.is_empty() {

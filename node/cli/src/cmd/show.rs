@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use crate::client::{Client, HomeArg, resolve_capture};
+use crate::client::{ActingArg, Client, HomeArg, resolve_capture};
 use crate::failure::Failure;
 use crate::output::{self, text, who};
 
@@ -12,6 +12,8 @@ use crate::output::{self, text, who};
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     home: HomeArg,
+    #[command(flatten)]
+    acting: ActingArg,
     /// The capture's id, or the beginning of it
     capture: String,
     /// Print JSON
@@ -20,7 +22,7 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) fn run(args: &ShowArgs) -> Result<(), Failure> {
-    let client = Client::connect(&args.home)?;
+    let client = Client::connect(&args.home)?.acting(&args.acting)?;
     let id = resolve_capture(&client, &args.capture)?;
     let capture = client.get(&format!("/api/captures/{id}"))?;
     if args.json {

@@ -1,0 +1,264 @@
+//! One record of the trail: something that was done and makes no entry.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::Verb;
+use crate::codec::{DecodeError, decode, encode};
+use crate::ids::CaptureId;
+use crate::replica::PAGE_MAX;
+
+/// Longest name of an operator, in bytes.
+pub const OPERATOR_BYTES_MAX: usize = 64;
+/// Longest reason, in bytes: a line or two.
+pub const WHY_BYTES_MAX: usize = 200;
+/// Most captures that one record is about: a whole page of a list.
+pub const CAPTURES_MAX: usize = PAGE_MAX;
+/// Bytes of chance before each record, so that the hash of a record that is left out tells nothing.
+pub const SALT_BYTES: usize = 16;
+/// Longest record with its salt, in bytes: all captures, both texts, and room for the numbers.
+pub const RECORD_BYTES_MAX: usize = SALT_BYTES + 16 * CAPTURES_MAX + OPERATOR_BYTES_MAX + WHY_BYTES_MAX + 64;
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Act {
+    /// A capture was shown, with these parts of what is known of the person.
+    Shown(Parts),
+    /// A list was shown in which verdicts on these captures could be read.
+    Listed,
+    /// What people leave each other at this site was shown.
+    SiteShown,
+    /// Captures were linked, or a link was taken back.
+    Linked,
+    /// A hub compared a capture with its database.
+    Compared,
+    /// An export of the trail was handed out.
+    Exported,
+    /// A proof pack was handed out.
+    Packed,
+    /// A request was refused.
+    Refused(Refused),
+    /// The device was locked.
+    Locked,
+    /// The device was unlocked.
+    Unlocked,
+    /// The keys were put under something else.
+    Protected(Under),
+    /// Records up to this number were older than they are kept for, and are gone.
+    Dropped(u64),
+    /// So many bytes at the end of the trail's last file didn't read: a crash tore what nobody was promised, or they were
+    /// changed.
+    Cut(u64),
+}
+
+/// Parts of a capture, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Parts(pub u8);
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Refused {
+    /// It showed no valid token.
+    NoToken,
+    /// The device is locked.
+    Locked,
+    /// It isn't for this device's role, or came by a foreign name.
+    NotAllowed,
+    /// What should have unlocked the device didn't.
+    WrongOpener,
+}
+
+/// What keys lie under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Under {
+    /// Nothing.
+    Nothing,
+    /// A passphrase.
+    Passphrase,
+    /// A key file.
+    KeyFile,
+}
+
+/// Who did what, when and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When, by the device's clock, in ms. Of a record that counts repetitions, when the last one was.
+    pub at_ms: u64,
+    /// Whoever used the device, in their own words; empty if nobody could be asked, as of a stranger.
+    pub operator: String,
+    /// What was done.
+    pub act: Act,
+    /// The captures that it is about; empty for the device or the site.
+    pub captures: Vec<CaptureId>,
+    /// Why: words of the operator, or else the purpose of the capture.
+    pub why: String,
+    /// How often. What is done again within a while is one more record, with the number of repetitions: so all add up.
+    pub times: u32,
+}
+
+/// A record that can't be kept, or that isn't one.
+#[derive(Debug, Error, Clone, PartialEq, Eq)]
+pub enum RecordError {
+    /// The operator's name is too long or has characters that aren't shown.
+    #[error("the operator's name has at most {OPERATOR_BYTES_MAX} bytes, without control characters")]
+    Operator,
+    /// The reason is too long or has characters that aren't shown.
+    #[error("the reason has at most {WHY_BYTES_MAX} bytes, without control characters")]
+    Why,
+    /// Too many captures.
+    #[error("a record is about at most {CAPTURES_MAX} captures")]
+    Captures,
+    /// The bytes are none.
+    #[error("not a record of the trail: {0}")]
+    Decode(#[from] DecodeError),
+}
+
+impl Parts {
+    /// Names, document numbers and the like.
+    pub const PARTICULARS: Self = Self(1);
+    /// What the images show.
+    pub const IMAGES: Self = Self(2);
+    /// What a verdict says.
+    pub const VERDICTS: Self = Self(4);
+    /// What an examiner says.
+    pub const REVIEWS: Self = Self(8);
+    /// What people wrote about it.
+    pub const RECORD: Self = Self(16);
+
+    const NAMES: [(Self, &'static str); 5] = [
+        (Self::PARTICULARS, "particulars"),
+        (Self::IMAGES, "what images show"),
+        (Self::VERDICTS, "verdicts"),
+        (Self::REVIEWS, "reviews"),
+        (Self::RECORD, "the record"),
+    ];
+
+    /// These, and those if `also`.
+    #[must_use]
+    pub const fn and(self, other: Self, also: bool) -> Self {
+        if also { Self(self.0 | other.0) } else { self }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn names(self) -> String {
+        let names = Self::NAMES.iter().filter(|(part, _)| self.0 & part.0 != 0).map(|(_, name)| *name);
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Act {
+    /// What sort of thing that is.
+    #[must_use]
+    pub const fn verb(self) -> Verb {
+        match self {
+            Self::Shown(_) | Self::Listed | Self::SiteShown => Verb::Consultation,
+            Self::Linked | Self::Compared => Verb::Combination,
+            Self::Exported | Self::Packed => Verb::Disclosure,
+            Self::Refused(_) | Self::Locked | Self::Unlocked => Verb::Access,
+            Self::Protected(_) => Verb::Administration,
+            Self::Dropped(_) | Self::Cut(_) => Verb::Erasure,
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Shown(parts) => format!("was shown {}", parts.names()),
+            Self::Listed => "was shown verdicts in a list".into(),
+            Self::SiteShown => "was shown what people leave each other".into(),
+            Self::Linked => "linked captures, or took a link back".into(),
+            Self::Compared => "compared it with the database".into(),
+            Self::Exported => "exported the trail".into(),
+            Self::Packed => "made a proof pack".into(),
+            Self::Refused(Refused::NoToken) => "was refused: no valid token".into(),
+            Self::Refused(Refused::Locked) => "was refused: the device was locked".into(),
+            Self::Refused(Refused::NotAllowed) => "was refused: not allowed".into(),
+            Self::Refused(Refused::WrongOpener) => "was refused: that didn't unlock the device".into(),
+            Self::Locked => "locked the device".into(),
+            Self::Unlocked => "unlocked the device".into(),
+            Self::Protected(Under::Nothing) => "took the protection of the keys away".into(),
+            Self::Protected(Under::Passphrase) => "put the keys under a passphrase".into(),
+            Self::Protected(Under::KeyFile) => "put the keys under a key file".into(),
+            Self::Dropped(to) => format!("dropped the records up to number {to}: they were past their time"),
+            Self::Cut(bytes) => format!("cut {bytes} bytes off the trail that didn't read"),
+        }
+    }
+}
+
+impl Record {
+    /// Checks the bounds.
+    pub fn check(&self) -> Result<(), RecordError> {
+        let shown = |text: &str| !text.chars().any(char::is_control);
+        if self.operator.len() > OPERATOR_BYTES_MAX || !shown(&self.operator) {
+            return Err(RecordError::Operator);
+        }
+        if self.why.len() > WHY_BYTES_MAX || !shown(&self.why) {
+            return Err(RecordError::Why);
+        }
+        if self.captures.len() > CAPTURES_MAX { Err(RecordError::Captures) } else { Ok(()) }
+    }
+}
+
+/// A record as it is kept and hashed: after its salt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Salted {
+    /// Chance.
+    pub salt: [u8; SALT_BYTES],
+    /// The record.
+    pub record: Record,
+}
+
+impl Salted {
+    /// The bytes that are kept.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        [self.salt.as_slice(), &encode(&self.record)].concat()
+    }
+
+    /// Reads them.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let short = || DecodeError::Malformed("too short".into());
+        let (salt, rest) = bytes.split_first_chunk::<SALT_BYTES>().ok_or_else(short)?;
+        let record: Record = decode(rest, RECORD_BYTES_MAX - SALT_BYTES)?;
+        record.check()?;
+        Ok(Self { salt: *salt, record })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        let (operator, why) = ("o".repeat(OPERATOR_BYTES_MAX), "w".repeat(WHY_BYTES_MAX));
+        let captures = vec![CaptureId([7; 16]); CAPTURES_MAX];
+        Record { at_ms: u64::MAX, operator, act: Act::Dropped(u64::MAX), captures, why, times: u32::MAX }
+    }
+
+    #[test]
+    fn the_longest_record_fits_and_one_byte_or_capture_more_is_refused() {
+        let longest = Salted { salt: [1; SALT_BYTES], record: record() };
+        let bytes = longest.encode();
+        assert!(bytes.len() <= RECORD_BYTES_MAX);
+        assert_eq!(Salted::decode(&bytes), Ok(longest));
+        let refused = |record: Record| record.check().unwrap_err();
+        assert_eq!(refused(Record { operator: "o".repeat(OPERATOR_BYTES_MAX + 1), ..record() }), RecordError::Operator);
+        assert_eq!(refused(Record { why: "w".repeat(WHY_BYTES_MAX + 1), ..record() }), RecordError::Why);
+        assert_eq!(refused(Record { why: "two\nlines".into(), ..record() }), RecordError::Why);
+        let captures = vec![CaptureId([7; 16]); CAPTURES_MAX + 1];
+        assert_eq!(refused(Record { captures, ..record() }), RecordError::Captures);
+    }
+
+    #[test]
+    fn parts_are_named() {
+        let parts = Parts::default().and(Parts::PARTICULARS, true).and(Parts::IMAGES, false).and(Parts::RECORD, true);
+        assert_eq!(Act::Shown(parts).words(), "was shown particulars, the record");
+        assert!(Parts::default().is_empty() && !parts.is_empty());
+    }
+}
