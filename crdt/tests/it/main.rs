@@ -10,5 +10,6 @@ mod hostile;
 mod leftovers;
 mod net;
 mod properties;
+mod roles;
 mod site;
 mod store_faults;

@@ -11,5 +11,6 @@ mod hostile;
 mod kit;
 mod liar;
 mod order;
+mod privacy;
 mod revoked;
 mod traffic;
