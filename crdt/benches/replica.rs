@@ -6,14 +6,15 @@
 
 use std::time::{Duration, Instant};
 
+use crdt::blob::BlobRef;
 use crdt::codec::decode;
 use crdt::entry::{About, ENTRY_BYTES_MAX, Entry, bad_signatures};
 use crdt::ids::CaptureId;
 use crdt::record::EditOp;
 use crdt::replica::{Identity, Membership, Replica};
 use crdt::seal::{ContentKey, GroupKey, Reader, SealingSecret};
-use crdt::site::{Authority, Policy, Request, Roles};
-use crdt::statement::{Capture, Statement, capture_id};
+use crdt::site::{Authority, Certificate, Policy, Request, Roles};
+use crdt::statement::{Capture, CaptureDraft, Image, Shows, Statement, capture_id};
 use crdt::store::Store;
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::redb::RedbStore;
@@ -36,10 +37,18 @@ impl Site {
     }
 
     fn enrol(&self, seed: u8) -> Identity {
+        self.enrol_as(seed, Roles::OFFICER)
+    }
+
+    fn hub(&self, seed: u8) -> Certificate {
+        self.enrol_as(seed, Roles::HUB).certificate
+    }
+
+    fn enrol_as(&self, seed: u8, roles: Roles) -> Identity {
         let key = crdt::entry::DeviceKey::from_seed([seed; 32]);
         let sealing = SealingSecret::from_seed(&[seed; 32]);
         let request = Request { device: key.id(), sealing_key: sealing.public() };
-        let certificate = self.authority.certify(&request, Roles::OFFICER, "bench", (0, u64::MAX));
+        let certificate = self.authority.certify(&request, roles, "bench", (0, u64::MAX));
         Identity { key, sealing, certificate }
     }
 }
@@ -96,6 +105,43 @@ fn main() {
     });
     show("accept one entry, alone", one, single);
     edits(&site, single);
+    sealing(&site, single);
+}
+
+/// Captures of two images, sealed to the hub alone and to more readers, beside what hashing and storing the images costs.
+fn sealing(site: &Site, single: Duration) {
+    const CAPTURES: usize = 40;
+    const IMAGE_BYTES: usize = 60_000;
+    println!("sealing a capture of two images of {IMAGE_BYTES} bytes (base: check one signature)");
+    let images = [Shows::Finger(2), Shows::Finger(7)].map(|shows| Image { shows, bytes: vec![7; IMAGE_BYTES].into() });
+    let plain = per_entry(CAPTURES, || {
+        let mut store = MemoryStore::new(DiskModel::AtOnce);
+        for _ in 0..CAPTURES {
+            for image in &images {
+                let blob = BlobRef::of(image.bytes.reveal()).unwrap();
+                store.blob_write(blob.id, 0, image.bytes.reveal()).unwrap();
+                store.blob_finish(blob.id).unwrap();
+            }
+        }
+    });
+    show("hash and keep the images, bare", plain, single);
+    let draft = CaptureDraft { purpose: "exercise".into(), images: images.to_vec(), ..CaptureDraft::default() };
+    for hubs in [1, 2, 4] {
+        let membership =
+            Membership { hubs: (0..hubs).map(|hub| site.hub(50 + hub)).collect(), ..site.membership.clone() };
+        let store = MemoryStore::new(DiskModel::AtOnce);
+        let mut replica = Replica::open(store, site.enrol(9), membership).unwrap();
+        let mut number = 0_u64;
+        let sealed = per_entry(CAPTURES, || {
+            for _ in 0..CAPTURES {
+                number += 1;
+                let mut seed = [0; 32];
+                seed[..8].copy_from_slice(&number.to_be_bytes());
+                replica.capture_new(1, seed, &draft).unwrap();
+            }
+        });
+        show(&format!("make a capture, {} readers", hubs + 1), sealed, single);
+    }
 }
 
 /// Edits of one capture, each taken in alone and looked at by somebody: the record is made anew every time.

@@ -1,6 +1,6 @@
 //! A site of real processes, in figures: `cargo build --release && cargo bench -p tests --bench site`.
 //!
-//! Measures all of it in about four minutes, or the parts that are named: `-- visible verdict memory size`. `HEAVY=1` takes
+//! Measures all of it in about four minutes, or the parts that are named: `-- visible verdict memory revoked size`. `HEAVY=1` takes
 //! more devices, captures and people. Everything runs on this machine, so sixteen devices share its cores.
 //!
 //! One process watches all devices by one clock, and next to what depends on the disk stands what one bare fsync took there,
@@ -10,6 +10,7 @@
 mod figures;
 mod fill;
 mod memory;
+mod revoked;
 mod size;
 mod stream;
 mod verdict;
@@ -18,10 +19,11 @@ mod visible;
 /// A part: its name, and what measures it.
 type Part = (&'static str, fn());
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("visible", visible::measure),
     ("verdict", verdict::measure),
     ("memory", memory::measure),
+    ("revoked", revoked::measure),
     ("size", size::measure),
 ];
 

@@ -11,12 +11,13 @@ use tests::Process;
 /// News that wait for their reader; all of a run fit.
 const NEWS_MAX: usize = 65_536;
 
-/// A device has said that a capture is new or changed.
+/// A device has said that a capture is new or changed, or that a device is revoked.
 pub(crate) struct News {
     /// Which of the watched devices.
     pub(crate) device: usize,
     pub(crate) at: Instant,
-    pub(crate) capture: String,
+    /// The capture's id, or that of the device that is revoked.
+    pub(crate) about: String,
 }
 
 /// Follows devices. The streams end with their processes.
@@ -45,11 +46,16 @@ fn open(device: &Process) -> BufReader<TcpStream> {
 
 /// Each event is a chunk of its own, so that its lines are whole.
 fn follow(device: usize, lines: BufReader<TcpStream>, tell: &SyncSender<News>) {
+    let mut event = String::new();
     for line in lines.lines().map_while(Result::ok) {
         let at = Instant::now();
+        if let Some(name) = line.strip_prefix("event:") {
+            name.trim().clone_into(&mut event);
+        }
         let data = line.strip_prefix("data:").and_then(|data| serde_json::from_str::<Value>(data.trim()).ok());
-        if let Some(capture) = data.as_ref().and_then(|data| data["id"].as_str()) {
-            let news = News { device, at, capture: capture.to_owned() };
+        let member = if event == "revoked" { "device" } else { "id" };
+        if let Some(about) = data.as_ref().and_then(|data| data[member].as_str()) {
+            let news = News { device, at, about: about.to_owned() };
             if tell.send(news).is_err() {
                 return;
             }

@@ -118,7 +118,7 @@ fn seen_by_all(news: &Receiver<News>, capture: &str, count: usize) -> BTreeMap<u
     let mut seen = BTreeMap::new();
     while seen.len() < count {
         let news = news.recv_timeout(PATIENCE).expect("all devices tell of it");
-        if news.capture == capture {
+        if news.about == capture {
             seen.entry(news.device).or_insert(news.at);
         }
     }

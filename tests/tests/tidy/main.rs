@@ -3,6 +3,7 @@
 //! Each rule is a function from the repository's files to findings. It runs twice: on the repository, where it must
 //! find nothing, and on a planted violation, which it must find.
 
+mod licences;
 mod packages;
 mod pages;
 mod repo;

@@ -142,11 +142,11 @@ impl Use {
     }
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
@@ -156,7 +156,7 @@ fn from_root(path: &Value) -> String {
     path.strip_prefix(&root).unwrap_or(&path).to_owned()
 }
 
-fn cargo(args: &[&str]) -> Result<String, String> {
+pub(crate) fn cargo(args: &[&str]) -> Result<String, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let output = Command::new(cargo).args(args).arg("--offline").current_dir(root()).output();
     let output = output.map_err(|error| format!("cargo can't be run: {error}"))?;
