@@ -139,3 +139,40 @@ fn the_authority_alone_suffices_and_its_order_travels_as_text() {
     assert!(refused.err.contains("isn't signed by the site's authority"), "{}", refused.err);
     [thief, ana, hub].into_iter().for_each(Process::stop);
 }
+
+/// A hub in the wrong hands: nobody brings it anything any more, what it answered before stays, and another hub goes on.
+#[test]
+fn a_revoked_hub_is_left_and_another_one_answers() {
+    let site = Site::found();
+    for hub in ["hub", "spare"] {
+        site.enrol(hub, &["hub"]);
+    }
+    site.enrol("ana", &["officer"]);
+    let (hub, spare) = (site.hub("hub").start(), site.hub("spare").start());
+    let ana = site.device("ana").hub(&hub).start();
+    let before = ana.api().capture(&Check::with_picture(5));
+    let answered = wait_for("the hub's answer", || ana.api().verdict(&before));
+    assert_eq!(answered["alias"], "hub");
+
+    let draft = command(&ana, &["revoke", "hub", "--cause", "stolen", "--draft"]).ok();
+    let order = greenline(["site", "revoke", &site.authority().to_string_lossy(), draft.trim()]).ok();
+    let _ = command(&ana, &["revoke", "--order", order.trim()]).ok();
+    wait_for("Ana's device to leave the hub", || (!in_touch(&ana, "hub")).then_some(()));
+    wait_for("the hub to have nobody", || {
+        let links = hub.api().status()["sites"][0]["links"].clone();
+        links.as_array()?.iter().all(|link| link["admitted"] != true).then_some(())
+    });
+    let kept = ana.api().capture(&Check::with_picture(6));
+    assert_eq!(ana.api().verdict(&before).unwrap()["alias"], "hub", "what it said before counts");
+
+    // It stays on the list of addresses; the other one is tried, too.
+    ana.stop();
+    let ana = site.device("ana").hub(&hub).hub(&spare).start();
+    let answered = wait_for("the other hub's answer", || ana.api().verdict(&kept));
+    assert_eq!(answered["alias"], "spare");
+    let known = hub.api().status()["sites"][0]["captures"].clone();
+    assert_eq!(known, 1, "the revoked hub heard of nothing since");
+    let answers = ana.api().show(&kept).unwrap()["verdicts"].clone();
+    assert_eq!(answers.as_array().map(Vec::len), Some(1));
+    [ana, spare, hub].into_iter().for_each(Process::stop);
+}
