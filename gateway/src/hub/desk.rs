@@ -138,6 +138,10 @@ impl Desk {
     }
 
     async fn screen(&mut self, capture: CaptureId) -> Result<(), DriverError> {
+        if self.driver.call(move |engine, _| has_no_purpose_here(engine, capture)).await? {
+            self.note(capture, Ok(without_a_purpose()));
+            return Ok(());
+        }
         let opened = self.driver.call(move |engine, _| engine.replica().open_capture(capture)).await?;
         let opened = match opened {
             Ok(Some(Ok(opened))) => opened,
@@ -209,6 +213,13 @@ fn unanswered(engine: &Engine) -> Result<Vec<(CaptureId, Origin)>, StoreError> {
     Ok(found)
 }
 
+/// Whether a capture was made for something that this site doesn't do. No honest program makes one; nobody is compared for it.
+fn has_no_purpose_here(engine: &Engine, id: CaptureId) -> bool {
+    let purposes = &engine.replica().membership().manifest.policy.purposes;
+    // A store that can't be read says so elsewhere.
+    origin(engine, id).ok().flatten().is_some_and(|origin| !purposes.contains(&origin.purpose))
+}
+
 fn compared(engine: &Engine, at_ms: u64, id: CaptureId) -> Result<Record, StoreError> {
     let operator = engine.replica().identity().certificate.alias.clone();
     let why = origin(engine, id)?.map(|origin| origin.purpose).unwrap_or_default();
@@ -278,6 +289,12 @@ fn screen(screener: &dyn Screener, opened: &Opened) -> Result<VerdictContent, Fa
         return Ok(VerdictContent { basis: content.basis, ..VerdictContent::inconclusive(reason) });
     }
     Ok(content)
+}
+
+fn without_a_purpose() -> VerdictContent {
+    VerdictContent::inconclusive(
+        "not compared: its purpose isn't one of this site's; capture the person again for one that is",
+    )
 }
 
 fn unreadable(error: SealError) -> VerdictContent {

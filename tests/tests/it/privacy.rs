@@ -1,6 +1,11 @@
 //! Nothing personal leaves its readers: markers are planted in everything that is about a person, a whole journey is run with
 //! all logs on, and then every byte that anybody wrote or said is searched for them.
 
+use crdt::replica::Replica;
+use crdt::statement::{CaptureDraft, Image, Shows};
+use crdt::store::Store;
+use crdt::store::redb::RedbStore;
+use node::home::Home;
 use serde_json::json;
 use tests::{Api, Check, Site, contains, files_in, picture, wait_for};
 
@@ -63,6 +68,41 @@ fn what_is_planted_in_a_capture_is_found_with_its_readers_and_nowhere_else() {
     }
     [ana, chief, mule, hub].into_iter().for_each(tests::Process::stop);
     nothing_written(&site);
+}
+
+/// A device whose program was changed captures for what the site's policy doesn't allow. Its entries are sound; nobody is compared.
+#[test]
+fn what_was_captured_for_no_purpose_of_the_site_is_compared_with_nobody() {
+    let site = Site::found();
+    site.enrol("hub", &["hub"]);
+    site.enrol("ana", &["officer"]);
+    let hub = site.hub("hub").start();
+    let ana = site.device("ana").hub(&hub).start();
+    let refused = ana.api().try_capture(&Check { purpose: "curiosity".into(), ..Check::with_picture(1) }).unwrap();
+    assert_eq!(refused.status, 422, "{}", refused.text);
+    ana.stop();
+
+    let home = Home::open(&site.home("ana")).unwrap();
+    let at = home.site().unwrap();
+    let (identity, mut membership) = home.membership(at).unwrap();
+    membership.manifest.policy.purposes.push("curiosity".into());
+    let folder = home.store_dir(at).unwrap();
+    let store = RedbStore::open(&folder, &home.store_key(at).unwrap(), Box::new(|_| {})).unwrap();
+    let mut replica = Replica::open(store, identity, membership).unwrap();
+    let image = Image { shows: Shows::Finger(2), bytes: picture(1, 64).into() };
+    let draft = CaptureDraft { purpose: "curiosity".into(), images: vec![image], ..CaptureDraft::default() };
+    let written = replica.capture_new(gateway::driver::now_ms(), [5; 32], &draft).unwrap();
+    replica.store_mut().flush().unwrap();
+    drop(replica);
+
+    let id = written.about.capture().unwrap().to_string();
+    let ana = site.device("ana").hub(&hub).start();
+    let answer = wait_for("the hub's answer", || ana.api().verdict(&id));
+    assert_eq!(answer["value"], "inconclusive");
+    assert!(answer["reason"].as_str().unwrap().contains("its purpose isn't one of this site's"), "{answer}");
+    let honest = ana.api().capture(&Check::with_picture(2));
+    let answer = wait_for("another answer", || ana.api().verdict(&honest));
+    assert!(!answer["reason"].to_string().contains("purpose"), "{answer}");
 }
 
 /// A capture with a marker in every field that is about a person.
