@@ -4,14 +4,15 @@
 //! | --- | --- |
 //! | `/api/health` | 200 while every store can be written, 503 otherwise; open |
 //! | `/api/status` | sites, captures, gateways, screenings; with the owner's token |
+//! | `/api/audit/export`, `/api/audit/proof` | a site's trail and what became of captures; with the owner's token |
 //! | `/metrics` | the same for Prometheus; with the owner's token |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::extract::{Query as UrlQuery, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use gateway::hub::{Hub, HubStatus, SiteStatus};
@@ -21,7 +22,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
-use crate::api::{Problem, Server, Token, not_so, nothing_here, only_loopback_names, only_the_owner};
+use crate::api::{
+    Acting, Problem, Server, Token, filter_of, not_so, nothing_here, only_loopback_names, only_the_owner, send,
+    times_of,
+};
+use crate::audit::{Filter, Source, What};
 use crate::metrics::OPEN_METRICS;
 
 /// Serves a hub's API on a loopback address.
@@ -32,6 +37,8 @@ pub async fn serve(address: SocketAddr, token: &str, hub: Arc<Hub>) -> std::io::
 fn router(token: Token, hub: Arc<Hub>) -> Router {
     let owned = Router::new()
         .route("/api/status", get(status))
+        .route("/api/audit/export", get(export))
+        .route("/api/audit/proof", get(proof))
         .route("/metrics", get(metrics))
         .layer(middleware::from_fn_with_state(token, only_the_owner));
     Router::new()
@@ -45,6 +52,41 @@ fn router(token: Token, hub: Arc<Hub>) -> Router {
 
 async fn status(State(hub): State<Arc<Hub>>) -> Result<Json<HubStatus>, Problem> {
     Ok(Json(hub.status().await?))
+}
+
+async fn export(State(hub): State<Arc<Hub>>, acting: Acting, uri: Uri) -> Result<Response, Problem> {
+    let (site, rest) = site_and_rest(&uri);
+    answer(&hub, site, What::Trail, filter_of(UrlQuery::try_from_uri(&rest))?, &acting).await
+}
+
+async fn proof(State(hub): State<Arc<Hub>>, acting: Acting, uri: Uri) -> Result<Response, Problem> {
+    let (site, rest) = site_and_rest(&uri);
+    answer(&hub, site, What::Pack, times_of(UrlQuery::try_from_uri(&rest))?, &acting).await
+}
+
+/// Which of the hub's sites a query names, and the rest of it, in which nothing may be that isn't known.
+fn site_and_rest(uri: &Uri) -> (Option<&str>, Uri) {
+    let parts = uri.query().unwrap_or_default().split('&');
+    let (sites, rest): (Vec<&str>, Vec<&str>) = parts.partition(|part| part.starts_with("site="));
+    let site = sites.first().and_then(|part| part.strip_prefix("site="));
+    let rest = format!("/?{}", rest.join("&")).parse().unwrap_or_default();
+    (site, rest)
+}
+
+async fn answer(
+    hub: &Hub,
+    site: Option<&str>,
+    what: What,
+    filter: Filter,
+    acting: &Acting,
+) -> Result<Response, Problem> {
+    let next = "name one with `site`; the status has their ids";
+    let id = site.map(str::parse).transpose();
+    let id = id.map_err(|_| Problem::bad_request("this is not a site id: expected 52 characters a-z and 2-7", next))?;
+    let found = hub.audit(id);
+    let (driver, trail) = found.ok_or_else(|| Problem::bad_request("that isn't one of this hub's sites", next))?;
+    let alias = driver.call(|engine, _| engine.replica().identity().certificate.alias.clone()).await?;
+    send(Source { driver, trail }, what, filter, acting, &alias).await
 }
 
 async fn health(State(hub): State<Arc<Hub>>) -> (StatusCode, Json<Value>) {

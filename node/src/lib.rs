@@ -14,6 +14,8 @@ pub mod dial;
 #[cfg(feature = "shell")]
 mod api;
 #[cfg(feature = "shell")]
+pub mod audit;
+#[cfg(feature = "shell")]
 pub mod authority;
 #[cfg(feature = "shell")]
 mod book;

@@ -68,6 +68,24 @@ impl Chain {
     }
 }
 
+/// Hashes lines of text, each with its end: what a head signs of an export.
+#[derive(Clone, Debug, Default)]
+pub struct LineHash(blake3::Hasher);
+
+impl LineHash {
+    /// One more line, without its end.
+    pub fn add(&mut self, line: &str) {
+        self.0.update(line.as_bytes());
+        self.0.update(b"\n");
+    }
+
+    /// The hash so far.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        *self.0.finalize().as_bytes()
+    }
+}
+
 /// What stands for a record in the chain, also where the record itself is left out.
 #[must_use]
 pub fn leaf(salted: &Salted) -> Digest {

@@ -23,7 +23,7 @@ mod record;
 pub mod segment;
 mod verb;
 
-pub use chain::{Chain, Digest, Head, HeadError, Point, SignedHead, TrailId, leaf};
+pub use chain::{Chain, Digest, Head, HeadError, LineHash, Point, SignedHead, TrailId, leaf};
 pub use fold::{FOLD_MS, Fold, Folded};
 pub use record::{
     Act, CAPTURES_MAX, OPERATOR_BYTES_MAX, Parts, RECORD_BYTES_MAX, Record, RecordError, Refused, SALT_BYTES, Salted,

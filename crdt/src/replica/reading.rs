@@ -1,5 +1,7 @@
 //! Reading entries back: by place in a log, in stretches for a peer, by what they are about.
 
+use std::collections::BTreeSet;
+
 use super::log::Run;
 use super::{Replica, keys, read};
 use crate::entry::{About, Entry};
@@ -45,6 +47,19 @@ impl<S: Store> Replica<S> {
             }
         }
         Ok(found)
+    }
+
+    /// Entries of a log between two places, at most `limit` of them, and at least one if there is one; and whether each of them
+    /// was set aside.
+    pub fn standing_from(&self, log: LogId, seq: u64, to: u64, limit: usize) -> Result<Vec<(Entry, bool)>, StoreError> {
+        let Some(run) = self.run(EntryRef { log, seq })? else { return Ok(Vec::new()) };
+        let Some(arrival) = run.arrival(seq).filter(|_| seq <= to) else { return Ok(Vec::new()) };
+        let end = (run.first_arrival + run.count).min(arrival.saturating_add(to - seq).saturating_add(1));
+        let (from, end) = (keys::entry(arrival), keys::entry(end));
+        let rows = self.store.scan(Table::Entries, &from, &end, Direction::Up, limit)?;
+        let aside = self.store.scan(Table::Quarantine, &from, &end, Direction::Up, usize::MAX)?;
+        let aside: BTreeSet<Vec<u8>> = aside.into_iter().map(|(key, _)| key).collect();
+        rows.into_iter().map(|(key, bytes)| Ok((read(&bytes)?, aside.contains(&key)))).collect()
     }
 
     /// Everything that counts about a capture or the site, in order of arrival (captures in their devices' first logs excepted).

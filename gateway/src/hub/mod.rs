@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crdt::ids::DeviceId;
+use crdt::ids::{DeviceId, SiteId};
 use crdt::replica::{Identity, Membership};
 use crdt::vault::VaultKey;
 use thiserror::Error;
@@ -93,6 +93,7 @@ impl HubError {
 
 /// A site as the hub runs it.
 struct Site {
+    id: SiteId,
     name: String,
     driver: Driver,
     trail: Trail,
@@ -142,6 +143,16 @@ impl Hub {
         self.handle.local_addr()
     }
 
+    /// The engine and the trail of a site; of the only one, if none is named.
+    #[must_use]
+    pub fn audit(&self, site: Option<SiteId>) -> Option<(Driver, Trail)> {
+        let found = match site {
+            Some(id) => self.sites.iter().find(|site| site.id == id),
+            None => self.sites.first().filter(|_| self.sites.len() == 1),
+        };
+        found.map(|site| (site.driver.clone(), site.trail.clone()))
+    }
+
     /// Completes if the engine of a site stops by itself, which it does only after a fault.
     pub async fn stopped(&self) {
         let sites = self.sites.iter().map(|site| Box::pin(site.driver.stopped()));
@@ -165,10 +176,10 @@ impl Hub {
 }
 
 fn open(site: SiteConfig) -> Result<Site, HubError> {
-    let name = site.membership.manifest.name.clone();
+    let (id, name) = (site.membership.manifest.site(), site.membership.manifest.name.clone());
     let driver = Driver::start(&site.store_dir, &site.store_key, site.identity, site.membership);
     match driver {
-        Ok(driver) => Ok(Site { name, driver, trail: Trail::start(site.trail), counts: Arc::default() }),
+        Ok(driver) => Ok(Site { id, name, driver, trail: Trail::start(site.trail), counts: Arc::default() }),
         Err(error) => Err(HubError::Driver { site: name, error }),
     }
 }

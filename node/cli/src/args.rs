@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Lock(cmd::lock::LockArgs),
     /// Unlock the running device
     Unlock(cmd::lock::UnlockArgs),
+    /// Export, show and check who did what, and prove what became of captures
+    Audit(cmd::audit::AuditArgs),
     /// Show how a running device is
     Status(cmd::status::StatusArgs),
     /// Run a hub and keep its gallery

@@ -29,10 +29,10 @@ pub(crate) struct HomeArg {
 pub(crate) struct ActingArg {
     /// Who you are, for the audit trail; the device's alias if it isn't given
     #[arg(long, env = "GREENLINE_OPERATOR", value_name = "NAME")]
-    operator: Option<String>,
+    pub(crate) operator: Option<String>,
     /// Why you ask, for the audit trail; the capture's purpose if it isn't given. Never name the person checked
     #[arg(long, value_name = "TEXT")]
-    why: Option<String>,
+    pub(crate) why: Option<String>,
 }
 
 impl ActingArg {
@@ -119,6 +119,20 @@ impl Client {
             }
         }
         Err(Failure::new("the device has stopped, or was locked"))
+    }
+
+    /// Lines of text, as long as they come. Says nothing if they end too soon: their last one tells.
+    pub(crate) fn lines(&self, path: &str, mut each: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
+        let sent = self.headed(self.agent.get(self.at(path))).call();
+        let response = sent.map_err(|error| unreachable_device(&error))?;
+        if !response.status().is_success() {
+            return answer(Ok(response)).map(|_| ());
+        }
+        for line in BufReader::new(response.into_body().into_reader()).lines() {
+            let line = line.map_err(|error| Failure::new(format!("the device's answer was cut short: {error}")))?;
+            each(&line)?;
+        }
+        Ok(())
     }
 
     fn at(&self, path: &str) -> String {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use gateway::hub::HubError;
 use gateway::trail::TrailError;
+use node::audit::AuditError;
 use node::enrol::EnrolError;
 use node::home::HomeError;
 use node::runtime::StartError;
@@ -60,6 +61,12 @@ impl From<StartError> for Failure {
 
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
+        Self::new(&error).hint(error.hint())
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
         Self::new(&error).hint(error.hint())
     }
 }

@@ -48,6 +48,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Readmit(it) => cmd::set_aside::readmit(&it),
         Command::Lock(it) => cmd::lock::lock(&it),
         Command::Unlock(it) => cmd::lock::unlock(&it),
+        Command::Audit(it) => cmd::audit::run(&it),
         Command::Status(it) => cmd::status::run(&it),
         Command::Hub(it) => cmd::hub::run(it),
         Command::Keystore(it) => cmd::keystore::run(it),

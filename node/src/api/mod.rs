@@ -1,5 +1,6 @@
 //! The device's HTTP API on loopback: what local programs and the status page do, they do through this.
 
+mod audit;
 mod auth;
 mod captures;
 mod edits;
@@ -27,11 +28,14 @@ use gateway::trail::Trail;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::audit::Source;
 use crate::locker::Locker;
 use crate::metrics;
 use crate::shared::Shared;
+pub(crate) use audit::{filter_of, send, times_of};
 pub(crate) use auth::{Token, only_loopback_names, only_the_owner};
 pub(crate) use problem::Problem;
+pub(crate) use trail::Acting;
 
 /// Longest request: a full set of images.
 const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -59,6 +63,13 @@ impl App {
         token: &str,
     ) -> Self {
         Self { driver, shared, locker, trail, alias: alias.into(), token: Token::new(token) }
+    }
+}
+
+impl App {
+    /// Where exports come from.
+    fn source(&self) -> Source {
+        Source { driver: self.driver.clone(), trail: self.trail.clone() }
     }
 }
 
@@ -135,6 +146,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/site/edits", post(edits::edit_site))
         .route("/api/site/record", get(edits::show_site))
         .route("/api/events", get(events::stream))
+        .route("/api/audit/export", get(audit::export))
+        .route("/api/audit/proof", get(audit::proof))
         .layer(middleware::from_fn_with_state(app.clone(), locked::only_unlocked));
     let owned = Router::new()
         .route("/api/status", get(status::status))

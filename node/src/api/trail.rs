@@ -18,15 +18,15 @@ const WHY: &str = "x-greenline-why";
 
 /// Who asks, and why, in their own words.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Acting {
+pub(crate) struct Acting {
     operator: Option<String>,
     why: Option<String>,
 }
 
-impl FromRequestParts<App> for Acting {
+impl<S: Sync> FromRequestParts<S> for Acting {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut RequestParts, _: &App) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut RequestParts, _: &S) -> Result<Self, Problem> {
         Self::of(&parts.headers)
     }
 }
@@ -51,7 +51,8 @@ impl Acting {
             .map(|()| acting)
     }
 
-    fn record(&self, alias: &str, act: Act, captures: Vec<CaptureId>, purpose: Option<&str>) -> Record {
+    /// A record of what somebody does.
+    pub(super) fn record(&self, alias: &str, act: Act, captures: Vec<CaptureId>, purpose: Option<&str>) -> Record {
         Record {
             at_ms: now_ms(),
             operator: self.operator.clone().unwrap_or_else(|| alias.to_owned()),

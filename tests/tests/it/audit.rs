@@ -1,7 +1,212 @@
 //! The audit trail: who was shown what, when and why, on real devices.
 
-use serde_json::json;
-use tests::{Check, Process, Site, files_in, greenline, wait_for};
+use std::path::Path;
+
+use serde_json::{Value, json};
+use synth::Person;
+use tests::{Check, Process, Ran, Site, contains, files_in, greenline, wait_for};
+
+/// What is planted in everything about a person begins so.
+const MARK: &str = "MARKERQX";
+
+/// What came of an operation, and who was shown what of it, is told in files that anybody can check and that tell nothing of
+/// the persons.
+#[test]
+fn an_operation_is_audited_elsewhere_from_what_its_devices_hand_out() {
+    let site = Site::found();
+    site.enrol("hub", &["hub"]);
+    site.enrol("ana", &["officer"]);
+    site.enrol("chief", &["supervisor"]);
+    let known = Person::new(1, 1);
+    site.fill_gallery("hub", std::slice::from_ref(&known));
+    let hub = site.hub("hub").start();
+    let ana = site.device("ana").hub(&hub).start();
+    let chief = site.device("chief").peer(&ana).start();
+
+    // Three captures: one that is read and so erased, a candidate, and one that is taken back.
+    let planted = |check: Check| check.particular("family_name", &format!("{MARK} name"));
+    let [clear, candidate, withdrawn] = [Check::of(&Person::new(1, 2)), Check::of(&known), Check::with_picture(3)]
+        .map(|check| ana.api().capture(&planted(check)));
+    for id in [&clear, &candidate, &withdrawn] {
+        wait_for("the verdict", || ana.api().verdict(id));
+    }
+    assert_eq!(on(&ana, &["list"], &["--operator", "Ben", "--why", "shift begins"]).code, Some(0));
+    for _ in 0..3 {
+        let shown = on(&ana, &["show"], &[&candidate, "--operator", "Ana Kovač", "--why", "second look"]).ok();
+        assert!(shown.contains(MARK), "{shown}");
+    }
+    let note = format!("{MARK} note");
+    let _ = on(&ana, &["edit"], &[&candidate, "--note", &note, "--link", &clear, "--operator", "Ana Kovač"]).ok();
+    let _ = on(&ana, &["seen"], &[&clear]).ok();
+    let _ = on(&ana, &["withdraw"], &[&withdrawn]).ok();
+    assert_eq!(ana.api().with_token("wrong").get("/api/captures").status, 401);
+    wait_for("the chief to read the verdict", || chief.api().verdict(&candidate));
+    wait_for("all to be equal", || {
+        let prints = [&ana, &chief].map(|device| device.api().status()["fingerprint"].clone());
+        (prints[0] == prints[1] && hub.api().status()["sites"][0]["erased"] == 2).then_some(())
+    });
+
+    // Each hands out its trail, running or not, and each holds where nothing else is known.
+    let file = |name: &str| site.path().join(name).to_string_lossy().into_owned();
+    let said = on(&ana, &["audit", "export"], &[&file("ana.jsonl"), "--as", "inspector", "--why", "yearly"]).ok();
+    assert!(said.contains("Wrote") && said.contains("(officer)"), "{said}");
+    let _ = on(&hub, &["audit", "export"], &[&file("hub.jsonl")]).ok();
+    let home = chief.home().to_string_lossy().into_owned();
+    chief.stop();
+    let _ = greenline(["audit", "export", "--home", &home, &file("chief.jsonl")]).ok();
+    let _ = greenline(["audit", "proof", "--home", &home, "--out", &file("pack.jsonl")]).ok();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut all = Vec::new();
+    for name in ["ana.jsonl", "hub.jsonl", "chief.jsonl", "pack.jsonl"] {
+        let copy = elsewhere.path().join(name);
+        std::fs::copy(file(name), &copy).unwrap();
+        all.push(verified(&copy));
+        let text = std::fs::read(&copy).unwrap();
+        assert!(!contains(&text, MARK.as_bytes()), "{name} tells of a person");
+        every_line_counts(&copy);
+    }
+    let [anas, hubs, chiefs, pack] = all.try_into().unwrap();
+    let id = anas["site"].as_str().unwrap();
+    let other = greenline(["audit", "verify", "--site", &"a".repeat(52), &file("ana.jsonl")]);
+    assert!(other.code == Some(1) && other.err.contains(id), "{other:?}");
+    assert_eq!(greenline(["audit", "verify", "--site", id, &file("ana.jsonl")]).code, Some(0));
+
+    // Ana's tells who was shown what, and why.
+    let shown = lines(&file("ana.jsonl"), "record");
+    let by_ana: Vec<&Value> =
+        shown.iter().filter(|it| it["by"] == "Ana Kovač" && it["verb"] == "consultation").collect();
+    assert!(by_ana.iter().all(|it| it["captures"] == json!([candidate])), "{by_ana:?}");
+    let looks = by_ana.iter().filter(|it| it["why"] == "second look");
+    assert_eq!(looks.map(|it| it["times"].as_u64().unwrap()).sum::<u64>(), 3, "{by_ana:?}");
+    let has = |by: &str, did: &str, captures: &[&String]| {
+        let fits = |it: &&Value| {
+            let named = captures.iter().all(|id| it["captures"].as_array().unwrap().contains(&json!(id)));
+            it["by"] == by && it["did"].as_str().unwrap().contains(did) && named
+        };
+        assert!(shown.iter().any(|it| fits(&it)), "{by}: {did}: {shown:#?}");
+    };
+    has("Ben", "verdicts in a list", &[&clear, &candidate, &withdrawn]);
+    has("Ana Kovač", "linked", &[&candidate, &clear]);
+    has("ana", "verdicts", &[&clear]);
+    has("", "no valid token", &[]);
+    has("inspector", "exported", &[]);
+    assert_eq!(anas["entries"]["left_out"], 6, "the hub's receipts and verdicts: {anas}");
+
+    // The hub's tells that it compared each once, and the chief's what everybody wrote.
+    let compared = lines(&file("hub.jsonl"), "record");
+    let compared: Vec<&Value> = compared.iter().filter(|it| it["verb"] == "combination").collect();
+    let mut captures: Vec<&str> = compared.iter().filter_map(|it| it["captures"][0].as_str()).collect();
+    captures.sort_unstable();
+    let mut expected = [&clear, &candidate, &withdrawn];
+    expected.sort_unstable();
+    assert_eq!(captures, expected);
+    assert!(compared.iter().all(|it| it["by"] == "hub" && it["why"] == "exercise"), "{compared:?}");
+    let done =
+        ["collection", "erasure", "disclosure", "combination"].map(|verb| chiefs["verbs"][verb].as_u64().unwrap());
+    assert_eq!(done, [3, 2, 4, 3], "three receipts, and this export: {chiefs}");
+    assert_eq!(hubs["entries"], chiefs["entries"], "both have all of it");
+
+    // The pack's numbers are what was done.
+    let total = &pack["counts"]["total"];
+    let numbers =
+        ["captured", "delivered", "answered", "seen", "open", "waiting", "erased", "erased_done", "erased_withdrawn"];
+    assert_eq!(numbers.map(|name| total[name].as_u64().unwrap()), [3, 3, 3, 1, 0, 0, 2, 1, 1], "{total}");
+    assert_eq!(pack["counts"]["devices"][0]["alias"], "ana");
+    let page = greenline(["audit", "proof", "--home", &home]).ok();
+    assert!(page.contains("ana     3         3") && page.contains("CAPTURE TO HUB"), "{page}");
+    let page = greenline(["audit", "proof", "--home", &home, "--markdown", "--from", "2h"]).ok();
+    assert!(page.contains("| ana | 3 | 3 | 3 |"), "{page}");
+    let nothing = greenline(["audit", "proof", "--home", &home, "--json", "--to", "2h"]).ok();
+    assert_eq!(serde_json::from_str::<Value>(&nothing).unwrap()["counts"]["total"]["captured"], 0);
+}
+
+/// An export of a protected home needs what opens it, and the folder tells nothing of who looked at what.
+#[test]
+fn a_protected_trail_opens_to_its_owner_alone() {
+    let site = Site::found();
+    site.enrol("hub", &["hub"]);
+    site.enrol("ana", &["officer"]);
+    let passphrase = site.path().join("passphrase").to_string_lossy().into_owned();
+    std::fs::write(&passphrase, "gate two sticks in winter").unwrap();
+    let home = site.home("ana").to_string_lossy().into_owned();
+    let _ = greenline(["keystore", "protect", "--home", &home, "--new-passphrase-file", &passphrase]).ok();
+    let ana = site.device("ana").arg("--passphrase-file").arg(&passphrase).start();
+    let id = ana.api().capture(&Check::with_picture(1).particular("family_name", "Test"));
+    let operator = format!("{MARK} operator");
+    let _ = on(&ana, &["show"], &[&id, "--operator", &operator]).ok();
+    let _ = on(&ana, &["lock"], &[]).ok();
+    assert_eq!(ana.api().get(&format!("/api/captures/{id}")).status, 423);
+    let locked = on(&ana, &["audit", "export"], &[&format!("{home}.jsonl")]);
+    assert!(locked.code == Some(1) && locked.err.contains("locked"), "{locked:?}");
+    ana.stop();
+    for file in files_in(Path::new(&home)) {
+        assert!(!contains(&std::fs::read(&file).unwrap(), MARK.as_bytes()), "{}", file.display());
+    }
+
+    let file = site.path().join("ana.jsonl").to_string_lossy().into_owned();
+    let export = |args: &[&str]| greenline([&["audit", "export", "--home", &home, &file], args].concat());
+    let refused = export(&[]);
+    assert!(refused.code == Some(1) && refused.err.contains("passphrase") && !Path::new(&file).exists(), "{refused:?}");
+    let _ = export(&["--passphrase-file", &passphrase]).ok();
+    assert!(export(&["--passphrase-file", &passphrase]).err.contains("is there already"));
+    let did: Vec<String> = lines(&file, "record").iter().map(|it| it["did"].as_str().unwrap().to_owned()).collect();
+    let expected = [
+        "put the keys under a passphrase",
+        "was shown particulars",
+        "locked the device",
+        "the device was locked",
+        "exported",
+    ];
+    let mut found = did.iter();
+    for part in expected {
+        assert!(found.any(|did| did.contains(part)), "{part}: {did:?}");
+    }
+    let table =
+        greenline(["audit", "show", "--home", &home, "--passphrase-file", &passphrase, "--verb", "consultation"]).ok();
+    assert!(table.contains(&operator) && table.contains("left out") && !table.contains("locked the device"), "{table}");
+}
+
+fn on(device: &Process, command: &[&str], rest: &[&str]) -> Ran {
+    let home = device.home().to_string_lossy().into_owned();
+    greenline([command, &["--home", &home], rest].concat())
+}
+
+/// What `audit verify` says of a file that holds.
+fn verified(file: &Path) -> Value {
+    let file = file.to_string_lossy().into_owned();
+    let text = greenline(["audit", "verify", &file]).ok();
+    assert!(text.starts_with(&format!("{file} holds\n")) && !text.contains(MARK), "{text}");
+    serde_json::from_str(&greenline(["audit", "verify", "--json", &file]).ok()).unwrap()
+}
+
+/// The command finds a line that is left out or changed, wherever it is, and names a line.
+fn every_line_counts(file: &Path) {
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let changed = file.with_extension("changed");
+    for at in [0, 1, lines.len() / 2, lines.len() - 1] {
+        let mut without = lines.clone();
+        without.remove(at);
+        let other = lines[at].replacen(|c: char| c.is_ascii_digit(), "x", 1);
+        let mut with_other = lines.clone();
+        with_other[at] = &other;
+        for lines in [without, with_other] {
+            std::fs::write(&changed, lines.join("\n") + "\n").unwrap();
+            let ran = greenline(["audit", "verify", &changed.to_string_lossy()]);
+            assert!(ran.code == Some(1) && ran.err.contains("line ") && ran.err.contains("Hint:"), "{ran:?}");
+        }
+    }
+    std::fs::write(&changed, &text[..text.len() - lines[lines.len() - 1].len() - 1]).unwrap();
+    let cut = greenline(["audit", "verify", &changed.to_string_lossy()]);
+    assert!(cut.code == Some(1) && cut.err.contains("no signature stands there"), "{cut:?}");
+}
+
+/// The lines of a kind in an export.
+fn lines(file: &str, kind: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let all = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    all.filter(|line| line["line"] == kind).collect()
+}
 
 #[test]
 fn what_can_not_be_noted_is_not_shown_and_nothing_else_stops() {

@@ -1,5 +1,8 @@
 //! The commands, a file each.
 
+pub(crate) mod audit;
+pub(crate) mod audit_pages;
+pub(crate) mod audit_source;
 pub(crate) mod capture;
 pub(crate) mod completions;
 pub(crate) mod device;
