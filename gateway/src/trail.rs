@@ -147,10 +147,12 @@ impl Journal {
 
     fn write(&mut self, group: &[Salted]) -> Result<(), TrailError> {
         let frame = segment::group_frame(&self.place.key, &self.chain, group, &dice::<NONCE_BYTES>()?);
+        // Where the last one that counts ended, whatever one that failed has left behind it.
+        self.file.seek(SeekFrom::Start(self.bytes))?;
         let written = self.file.write_all(&frame).and_then(|()| self.file.sync_data());
         if let Err(error) = written {
-            // So that the next frame stands where this one should. If that can't be done either, the next opening cuts it off.
-            let _ = self.file.set_len(self.bytes).and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
+            // If that can't be done either, the next frame overwrites it, or the next opening cuts it off.
+            let _ = self.file.set_len(self.bytes);
             return Err(error.into());
         }
         self.bytes += frame.len() as u64;
@@ -592,6 +594,26 @@ mod tests {
         assert_eq!(reader.start().unwrap().number, 1);
         drop(journal);
         assert_eq!(Journal::open(place, later).unwrap().chain().end.number, 5);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_told_and_what_comes_after_it_stands_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(folder.path());
+        let mut journal = Journal::open(place.clone(), 1).unwrap();
+        journal.append(1, vec![shown(1, "ana")]).unwrap();
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let file = std::mem::replace(&mut journal.file, full);
+        assert_eq!(journal.append(2, vec![shown(2, "ben")]), Err(TrailError::Full));
+        assert_eq!(journal.chain().end.number, 1, "it doesn't count");
+        // Some of it had reached the disk, and couldn't be taken away again.
+        journal.file = file;
+        journal.file.write_all(&[9; 40]).unwrap();
+        journal.append(3, vec![shown(3, "ana")]).unwrap();
+        drop(journal);
+        Journal::open(place.clone(), 4).unwrap().append(4, vec![shown(4, "ben")]).unwrap();
+        assert_eq!(all(&place).iter().map(|record| record.at_ms).collect::<Vec<_>>(), [1, 3, 4]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Exports of a small site, changed in every way that comes to mind.
 
+use std::io::BufReader;
 use std::path::Path;
 
 use crdt::audit::{Act, LineHash, Record, SignedHead};
@@ -239,10 +240,48 @@ async fn who_has_the_devices_key_can_not_lie_about_others_nor_hide_that_somethin
         start = Some((chain.trail, chain.end));
         signed.head.start = chain.end;
     });
+    assert_eq!(why(&forged), Why::Number(1), "the line before still says where they begin");
     let (trail, start) = start.unwrap();
     dropped[place("records")] = Line::records(trail, start).text();
     let forged = signed_anew(&[&dropped[..dropped.len() - 1], &forged[forged.len() - 1..]].concat(), 2, |_| {});
     assert_eq!(why(&forged), Why::Dropped(1));
+    // One is left out at the end, or two change places.
+    let mut short = lines.clone();
+    short.remove(lines.len() - 2);
+    assert_eq!(why(&signed_anew(&short, 2, |_| {})), Why::TrailEnd);
+    let mut moved = lines.clone();
+    moved.swap(first, first + 1);
+    assert_eq!(why(&signed_anew(&moved, 2, |_| {})), Why::Number(1));
+}
+
+#[tokio::test]
+async fn no_file_makes_the_check_panic_or_keep_more_than_its_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, _) = site(folder.path(), BOTH).await;
+    let lines = export(&source, What::Trail, Filter::default()).await.unwrap();
+    // A line that doesn't end is read no further than the longest may be.
+    let endless = read(BufReader::new(std::io::repeat(b'x')), None, |_| Ok(()));
+    assert!(matches!(endless, Err(ReadError::Fault(fault)) if fault.why == Why::TooLong));
+    assert!(matches!(check(b""), Err(ReadError::Fault(fault)) if fault.why == Why::Cut));
+    let deep = "[".repeat(60_000);
+    let huge = format!(r#"{{"line":"record","number":{},"at_ms":1,"by":""}}"#, u64::MAX);
+    for hostile in [deep.as_str(), &huge, "{}", "null", "\u{0}", r#"{"line":"end","head":""}"#, "\"é\""] {
+        for at in 0..=lines.len() {
+            let mut with = lines.clone();
+            with.insert(at, hostile.to_owned());
+            assert!(check(&joined(&with)).is_err(), "line {at}");
+        }
+    }
+    // Numbers as large as they get, words and bytes exchanged between lines.
+    for (at, line) in lines.iter().enumerate() {
+        let number = |c: char| c.is_ascii_digit();
+        let digits: Vec<usize> = line.match_indices(number).map(|(place, _)| place).collect();
+        for place in digits.into_iter().step_by(5) {
+            let mut with = lines.clone();
+            with[at] = format!("{}{}{}", &line[..place], u64::MAX, &line[place + 1..]);
+            assert!(check(&joined(&with)).is_err(), "line {at}");
+        }
+    }
 }
 
 #[tokio::test]
