@@ -76,8 +76,13 @@ fn row(line: &Line) -> Option<[String; 6]> {
         }
         _ => return None,
     };
-    let by = if by.is_empty() { "-".to_owned() } else { by.clone() };
-    Some([output::time(Some(at_ms)), by, verb.clone(), did, named(captures), why])
+    let by = if by.is_empty() { "-".to_owned() } else { plain(by) };
+    Some([output::time(Some(at_ms)), by, verb.clone(), did, named(captures), plain(&why)])
+}
+
+/// Text out of a file that anybody may have made, for a terminal: whoever wrote it doesn't get to move the cursor.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn named(captures: &[String]) -> String {
@@ -99,7 +104,12 @@ pub(crate) fn summary(summary: &Summary) -> String {
     let mut rows = vec![
         [
             "what".to_owned(),
-            format!("{what} of {} at {}, written {}", summary.alias, summary.name, output::time(Some(summary.at_ms))),
+            format!(
+                "{what} of {} at {}, written {}",
+                plain(&summary.alias),
+                plain(&summary.name),
+                output::time(Some(summary.at_ms))
+            ),
         ],
         ["site".to_owned(), summary.site.to_string()],
         ["device".to_owned(), format!("{} ({})", summary.device, roles(summary))],
@@ -210,12 +220,16 @@ fn title(summary: &Summary) -> String {
         (None, None) => String::new(),
         (from, to) => format!(", captured {} to {}", time(from, "the beginning"), time(to, "now")),
     };
-    format!("What became of the captures at {}{span}, as of {}", summary.name, output::time(Some(summary.at_ms)))
+    format!(
+        "What became of the captures at {}{span}, as of {}",
+        plain(&summary.name),
+        output::time(Some(summary.at_ms))
+    )
 }
 
 /// Of each device and of all.
 fn each(counts: &Counts) -> impl Iterator<Item = (String, &Fates)> {
-    let devices = counts.devices.iter().map(|it| (it.alias.clone(), &it.fates));
+    let devices = counts.devices.iter().map(|it| (plain(&it.alias), &it.fates));
     devices.chain([("total".to_owned(), &counts.total)])
 }
 
@@ -259,4 +273,15 @@ fn markdown_table<const N: usize>(header: [&str; N], rows: Vec<[String; N]>) -> 
     let mut lines = vec![line(header.map(str::to_owned)), line([(); N].map(|()| "---".to_owned()))];
     lines.extend(rows.into_iter().map(line));
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_hostile_file_move_no_cursor_and_break_no_table() {
+        assert_eq!(plain("Post\u{1b}[2J 4\n"), "Post\u{fffd}[2J 4\u{fffd}");
+        assert_eq!(markdown_table(["a"], vec![["x|y".to_owned()]]), "| a |\n| --- |\n| x\\|y |");
+    }
 }
