@@ -6,6 +6,7 @@
 //! an export               both in one keystore, for another machine or a safe
 //! ```
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crdt::codec::{decode, encode};
@@ -79,6 +80,16 @@ impl Vault {
         }
         let opened = self.site_key().open(SITE_CONTEXT, &bytes);
         opened.map_err(|_| HomeError::Damaged { path, why: "it was changed, or is another authority's".into() })
+    }
+
+    /// Keeps other processes from writing what is known of the site, as long as the result lives. The key's file stands for it,
+    /// which isn't written meanwhile.
+    pub(crate) fn lock(&self) -> Result<File, HomeError> {
+        let path = key_path(&self.dir);
+        let io = |error| HomeError::Io { path: path.clone(), error };
+        let file = File::open(&path).map_err(io)?;
+        file.lock().map_err(io)?;
+        Ok(file)
     }
 
     /// Writes what is known of the site.

@@ -8,6 +8,7 @@ use gateway::hub::HubError;
 use gateway::trail::TrailError;
 use node::audit::AuditError;
 use node::enrol::EnrolError;
+use node::enrol::wire::WireError;
 use node::home::HomeError;
 use node::runtime::StartError;
 
@@ -49,6 +50,12 @@ impl From<HomeError> for Failure {
 
 impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
+        Self::new(&error).hint(error.hint())
+    }
+}
+
+impl From<WireError> for Failure {
+    fn from(error: WireError) -> Self {
         Self::new(&error).hint(error.hint())
     }
 }

@@ -152,6 +152,11 @@ impl NewKeysArg {
         }
     }
 
+    /// A device's folder, which must have keys.
+    pub(crate) fn old_home(&self, dir: &Path) -> Result<Home, Failure> {
+        self.opener.home(dir)
+    }
+
     /// What new keys are put under.
     pub(crate) fn new_opener(&self, what: &str) -> Result<Opener, Failure> {
         // What protects more goes first.

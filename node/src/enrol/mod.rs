@@ -1,5 +1,10 @@
 //! Enrolment without Internet: a device asks with one line of text, the site's authority answers with another.
 
+pub mod live;
+pub mod wire;
+pub mod words;
+
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crdt::codec::{checksum, decode, encode};
@@ -155,8 +160,7 @@ impl SiteFolder {
     /// Opens a site's folder.
     pub fn unlock(dir: &Path, opener: &Opener) -> Result<Self, HomeError> {
         let vault = Vault::unlock(dir, opener)?;
-        let file = decode(&vault.read_site()?, 16 * TEXT_BYTES_MAX);
-        let file = file.map_err(|error| HomeError::Damaged { path: dir.join("site"), why: error.to_string() })?;
+        let file = read_site(&vault, dir)?;
         Ok(Self { dir: dir.to_owned(), authority: authority(vault.seed()), vault, file })
     }
 
@@ -192,6 +196,7 @@ impl SiteFolder {
         if alias.is_empty() || alias.len() > NAME_BYTES_MAX {
             return Err(EnrolError::Name);
         }
+        let _alone = self.refresh()?;
         let validity_ms = (now_ms.saturating_sub(DAY_MS), now_ms.saturating_add(u64::from(days) * DAY_MS));
         let certificate = self.authority.certify(request, roles, alias, validity_ms);
         self.file.roster.retain(|old| old.device != request.device);
@@ -222,6 +227,13 @@ impl SiteFolder {
         Ok(to_text(ANSWER_PREFIX, &answer))
     }
 
+    /// Reads again what another process may have written meanwhile, and keeps others from writing as long as the result lives.
+    fn refresh(&mut self) -> Result<File, HomeError> {
+        let alone = self.vault.lock()?;
+        self.file = read_site(&self.vault, &self.dir)?;
+        Ok(alone)
+    }
+
     fn save(&self) -> Result<(), HomeError> {
         self.vault.write_site(&encode(&self.file))
     }
@@ -231,6 +243,11 @@ impl SiteFolder {
     pub fn certificate(&self, device: &DeviceId) -> Option<&Certificate> {
         self.file.roster.iter().find(|certificate| certificate.device == *device)
     }
+}
+
+fn read_site(vault: &Vault, dir: &Path) -> Result<SiteFile, HomeError> {
+    let file = decode(&vault.read_site()?, 16 * TEXT_BYTES_MAX);
+    file.map_err(|error| HomeError::Damaged { path: dir.join("site"), why: error.to_string() })
 }
 
 fn authority(seed: &Seed) -> Authority {

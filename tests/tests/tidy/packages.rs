@@ -25,9 +25,10 @@ const FOR_TESTS: [&str; 1] = ["synth"];
 
 /// The owners of each heavy package. In a package that has a pure half it is optional, so that the simulator builds
 /// without it.
-const OWNERS: [(&str, &[&str]); 27] = [
+const OWNERS: [(&str, &[&str]); 29] = [
     ("argon2", &["node"]),
     ("automerge", &["crdt"]),
+    ("bip39", &["node"]),
     ("chacha20poly1305", &["crdt"]),
     ("ed25519-zebra", &["crdt"]),
     ("hpke", &["crdt"]),
@@ -38,6 +39,7 @@ const OWNERS: [(&str, &[&str]); 27] = [
     ("rcgen", &["gateway"]),
     ("rustls", &["gateway"]),
     ("nbis-rs", &["matcher"]),
+    ("if-addrs", &["node"]),
     ("libp2p", &["mesh"]),
     ("libp2p-stream", &["mesh"]),
     ("axum", &["node"]),
@@ -56,10 +58,11 @@ const OWNERS: [(&str, &[&str]); 27] = [
 ];
 
 /// Packages that touch a network, a disk or a clock, and so are optional where there is a pure half.
-const SHELL: [&str; 14] = [
+const SHELL: [&str; 15] = [
     "axum",
     "futures",
     "getrandom",
+    "if-addrs",
     "jiff",
     "maud",
     "mesh",

@@ -1,17 +1,20 @@
 //! `greenline device`: three steps that enrol a device without Internet.
 
+mod lan;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use crdt::site::Roles;
+use crdt::site::{Certificate, Roles};
 use gateway::driver::now_ms;
 use node::enrol;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::lan::{LanEnrolArgs, LanJoinArgs};
 use crate::client::HomeArg;
 use crate::failure::Failure;
 use crate::output;
-use crate::unlock::{KeysArg, NewKeysArg, OpenerArg};
+use crate::unlock::{NewKeysArg, OpenerArg};
 
 /// See the subcommands.
 #[derive(Args, Debug)]
@@ -68,7 +71,10 @@ struct EnrolArgs {
     #[arg(long, default_value_t = 365)]
     days: u32,
     /// The request: its text, or a file that holds it
-    request: String,
+    #[arg(required_unless_present = "lan")]
+    request: Option<String>,
+    #[command(flatten)]
+    lan: LanEnrolArgs,
     #[command(flatten)]
     opener: OpenerArg,
     /// Print JSON
@@ -79,9 +85,14 @@ struct EnrolArgs {
 #[derive(Args, Debug)]
 struct JoinArgs {
     #[command(flatten)]
-    keys: KeysArg,
+    home: HomeArg,
+    #[command(flatten)]
+    keys: NewKeysArg,
     /// The answer: its text, or a file that holds it
-    answer: String,
+    #[arg(required_unless_present = "lan")]
+    answer: Option<String>,
+    #[command(flatten)]
+    lan: LanJoinArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -106,29 +117,62 @@ fn request(args: &RequestArgs) -> Result<(), Failure> {
 }
 
 fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
-    let request = enrol::read_request(&text_or_file(&args.request)?)?;
+    let request = args.request.as_deref().map(|text| Ok::<_, Failure>(enrol::read_request(&text_or_file(text)?)?));
+    let request = request.transpose()?;
     let mut folder = args.opener.site(&args.site)?;
     let roles = args.roles.iter().fold(Roles(0), |all, role| all.and(role.bits()));
     if !folder.has_hub() && !roles.has(Roles::HUB) {
         eprintln!("Warning: no hub is enrolled yet, and this device can't capture before it knows one.");
         eprintln!("Hint: enrol the hub first, then enrol this device again.");
     }
+    let Some(request) = request else {
+        let certificate = lan::enrol(&args.lan, &mut folder, roles, &args.alias, args.days)?;
+        return tell_enrolled(&certificate, args.json);
+    };
     let (certificate, answer) = folder.enrol(&request, roles, &args.alias, now_ms(), args.days)?;
     if args.json {
-        return output::json(&json!({
-            "device": certificate.device.to_string(),
-            "alias": certificate.alias,
-            "roles": certificate.roles.names(),
-            "not_after_ms": certificate.not_after_ms,
-            "answer": answer,
-        }));
+        let mut told = enrolled(&certificate);
+        told["answer"] = json!(answer);
+        return output::json(&told);
     }
     output::say(answer)
 }
 
+fn enrolled(certificate: &Certificate) -> Value {
+    json!({
+        "device": certificate.device.to_string(),
+        "alias": certificate.alias,
+        "roles": certificate.roles.names(),
+        "not_after_ms": certificate.not_after_ms,
+    })
+}
+
+fn tell_enrolled(certificate: &Certificate, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::json(&enrolled(certificate));
+    }
+    output::say(format!("Enrolled `{}` ({}), {}.", certificate.alias, roles(certificate), until(certificate)))
+}
+
+/// The roles of a certificate in words.
+fn roles(certificate: &Certificate) -> String {
+    let roles = certificate.roles.names().join(", ");
+    if roles.is_empty() { "carrier".into() } else { roles }
+}
+
+fn until(certificate: &Certificate) -> String {
+    format!("valid until {}", output::time(Some(certificate.not_after_ms)))
+}
+
 fn join(args: &JoinArgs) -> Result<(), Failure> {
-    let home = args.keys.unlock()?;
-    let (manifest, certificate) = enrol::join(&home, &text_or_file(&args.answer)?)?;
+    let (manifest, certificate) = match (args.lan.lan, &args.answer) {
+        // Keys are made if there are none: nobody carries a request.
+        (Some(at), _) => lan::join(&args.lan, at, || args.keys.home(&args.home.home))?,
+        (None, answer) => {
+            let home = args.keys.old_home(&args.home.home)?;
+            enrol::join(&home, &text_or_file(answer.as_deref().unwrap_or_default())?)?
+        }
+    };
     if args.json {
         return output::json(&json!({
             "site": manifest.site().to_string(),
@@ -138,14 +182,8 @@ fn join(args: &JoinArgs) -> Result<(), Failure> {
             "not_after_ms": certificate.not_after_ms,
         }));
     }
-    let roles = certificate.roles.names().join(", ");
-    output::say(format!(
-        "Joined `{}` as `{}` ({}), valid until {}.",
-        manifest.name,
-        certificate.alias,
-        if roles.is_empty() { "carrier" } else { &roles },
-        output::time(Some(certificate.not_after_ms))
-    ))
+    let (alias, roles, until) = (&certificate.alias, roles(&certificate), until(&certificate));
+    output::say(format!("Joined `{}` as `{alias}` ({roles}), {until}.", manifest.name))
 }
 
 /// A text given on the command line, or the file that it names.

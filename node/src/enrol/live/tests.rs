@@ -1,0 +1,222 @@
+//! Both sides of a live enrolment, and everybody who may be in between.
+
+use crdt::site::{Policy, Roles};
+
+use super::*;
+use crate::enrol::SiteFolder;
+use crate::home::Home;
+
+const NOW_MS: u64 = 1_800_000_000_000;
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    site: SiteFolder,
+}
+
+fn fixture() -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    let site = SiteFolder::found(&dir.path().join("site"), "Post 4", Policy::default()).unwrap();
+    Fixture { dir, site }
+}
+
+impl Fixture {
+    fn reveal(&self, name: &str, nonce: u8) -> Reveal {
+        let home = Home::create(&self.dir.path().join(name)).unwrap();
+        Reveal { nonce: [nonce; NONCE_BYTES], request: home.request().unwrap(), wish: String::new() }
+    }
+
+    fn offer(&self, nonce: u8) -> Offer {
+        Offer { nonce: [nonce; NONCE_BYTES], authority: self.site.manifest().authority() }
+    }
+
+    fn answer(&mut self, request: &Request) -> String {
+        self.site.enrol(request, Roles::OFFICER, "ana", NOW_MS, 30).unwrap().1
+    }
+}
+
+/// The frame that one side says to the other.
+fn said(outputs: &[Output]) -> Frame {
+    let sends = outputs.iter().filter_map(|it| if let Output::Send(frame) = it { Some(frame) } else { None });
+    let frames: Vec<_> = sends.collect();
+    assert_eq!(frames.len(), 1, "{outputs:?}");
+    frames[0].clone()
+}
+
+/// The words that one side shows.
+fn shown(outputs: &[Output]) -> Words {
+    outputs.iter().find_map(|it| if let Output::Compare(words) = it { Some(*words) } else { None }).unwrap()
+}
+
+/// Takes both sides to where the words are compared.
+fn up_to_words(joiner: &mut Joiner, hello: Frame, host: &mut Host) -> [Words; 2] {
+    let offer = said(&host.handle(Input::Frame(hello)).unwrap());
+    let at_device = joiner.handle(Input::Frame(offer)).unwrap();
+    let at_host = host.handle(Input::Frame(said(&at_device))).unwrap();
+    [shown(&at_device), shown(&at_host)]
+}
+
+#[test]
+fn both_show_the_same_words_and_the_device_joins_once_both_agree() {
+    let mut f = fixture();
+    let (mut joiner, hello) = Joiner::new(f.reveal("ana", 1));
+    let mut host = Host::new(f.offer(2));
+    let [there, here] = up_to_words(&mut joiner, hello, &mut host);
+    assert_eq!(there, here);
+    assert_eq!(host.handle(Input::Compared(true)).unwrap(), [], "one of two has agreed");
+    let same = said(&joiner.handle(Input::Compared(true)).unwrap());
+    let outputs = host.handle(Input::Frame(same)).unwrap();
+    let [Output::Certify(request)] = outputs.as_slice() else { panic!("{outputs:?}") };
+    let answer = said(&host.handle(Input::Certified(f.answer(request))).unwrap());
+    assert!(matches!(joiner.handle(Input::Frame(answer)).unwrap().as_slice(), [Output::Join(_)]));
+    let joined = said(&joiner.handle(Input::Joined).unwrap());
+    assert_eq!(host.handle(Input::Frame(joined)).unwrap(), [Output::Over]);
+}
+
+#[test]
+fn who_is_in_between_gets_other_words_on_each_side() {
+    let f = fixture();
+    let others = fixture();
+    // In between plays the authority to the device, and a device to the authority.
+    let (mut joiner, hello) = Joiner::new(f.reveal("ana", 1));
+    let (mut own_joiner, own_hello) = Joiner::new(f.reveal("mallory", 1));
+    let mut host = Host::new(f.offer(2));
+    let mut own_host = Host::new(others.offer(2));
+    let at_device = up_to_words(&mut joiner, hello, &mut own_host);
+    let at_authority = up_to_words(&mut own_joiner, own_hello, &mut host);
+    assert_ne!(at_device, at_authority);
+}
+
+#[test]
+fn every_part_that_is_changed_on_the_way_changes_the_words() {
+    let f = fixture();
+    let (offer, reveal) = (f.offer(2), f.reveal("ana", 1));
+    let words_of = words(&offer, &reveal);
+    let mallory = f.reveal("mallory", 1).request;
+    let sealing_key = Request { sealing_key: mallory.sealing_key, ..reveal.request };
+    for changed in [
+        Reveal { nonce: [3; NONCE_BYTES], ..reveal.clone() },
+        Reveal { request: mallory, ..reveal.clone() },
+        Reveal { request: sealing_key, ..reveal.clone() },
+        Reveal { wish: "chief".into(), ..reveal.clone() },
+    ] {
+        assert_ne!(words(&offer, &changed), words_of);
+    }
+    for changed in [Offer { nonce: [3; NONCE_BYTES], ..offer.clone() }, Offer { authority: [3; 32], ..offer }] {
+        assert_ne!(words(&changed, &reveal), words_of);
+    }
+}
+
+#[test]
+fn a_device_that_reveals_something_else_than_it_promised_is_refused() {
+    let f = fixture();
+    let promised = f.reveal("ana", 1);
+    let (_, hello) = Joiner::new(promised.clone());
+    // To search for the words that the other side shows, it would have to choose after the offer.
+    for other in [Reveal { nonce: [9; NONCE_BYTES], ..promised }, f.reveal("mallory", 1)] {
+        let mut host = Host::new(f.offer(2));
+        let _ = host.handle(Input::Frame(hello.clone())).unwrap();
+        assert_eq!(host.handle(Input::Frame(Frame::Reveal(other))), Err(LiveError::Promise));
+    }
+}
+
+#[test]
+fn after_a_no_nothing_is_certified_whatever_is_said() {
+    let f = fixture();
+    for input in [Input::Compared(false), Input::Frame(Frame::Refuse(Refusal::Words))] {
+        let (mut joiner, hello) = Joiner::new(f.reveal("ana", 1));
+        let mut host = Host::new(f.offer(2));
+        let _ = up_to_words(&mut joiner, hello, &mut host);
+        let _ = host.handle(input).unwrap_err();
+        for input in [Input::Compared(true), Input::Frame(Frame::Same), Input::Compared(true)] {
+            assert_eq!(host.handle(input), Err(LiveError::Unfit));
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_anothers_is_not_joined_with() {
+    let mut f = fixture();
+    let mut others = fixture();
+    let (ana, ben) = (f.reveal("ana", 1), f.reveal("ben", 1));
+    let answers = [others.answer(&ana.request), f.answer(&ben.request), f.answer(&ana.request)];
+    let expected = [Err(LiveError::OtherAuthority), Err(LiveError::OtherAuthority), Ok(())];
+    for (answer, expected) in answers.into_iter().zip(expected) {
+        let (mut joiner, hello) = Joiner::new(ana.clone());
+        let _ = up_to_words(&mut joiner, hello, &mut Host::new(f.offer(2)));
+        let _ = joiner.handle(Input::Compared(true)).unwrap();
+        assert_eq!(joiner.handle(Input::Frame(Frame::Answer(answer))).map(|_| ()), expected);
+    }
+}
+
+#[test]
+fn what_was_overheard_is_of_no_use_later() {
+    let f = fixture();
+    let (mut joiner, hello) = Joiner::new(f.reveal("ana", 1));
+    let mut host = Host::new(f.offer(2));
+    let offer = said(&host.handle(Input::Frame(hello.clone())).unwrap());
+    let reveal = said(&joiner.handle(Input::Frame(offer)).unwrap());
+    let earlier = shown(&host.handle(Input::Frame(reveal.clone())).unwrap());
+    // The same frames again, to a listener with a fresh nonce.
+    let mut host = Host::new(f.offer(3));
+    let _ = host.handle(Input::Frame(hello)).unwrap();
+    assert_ne!(shown(&host.handle(Input::Frame(reveal)).unwrap()), earlier);
+    assert_eq!(host.handle(Input::Frame(Frame::Same)).unwrap(), [], "without a person here it goes no further");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_in_every_state() {
+    let mut f = fixture();
+    let reveal = f.reveal("ana", 1);
+    let answer = f.answer(&reveal.request);
+    let (_, hello) = Joiner::new(reveal.clone());
+    let frames = [
+        hello.clone(),
+        Frame::Offer(f.offer(2)),
+        Frame::Reveal(reveal.clone()),
+        Frame::Same,
+        Frame::Answer(answer),
+        Frame::Joined,
+    ];
+    // How many of the six fit after so many frames that do.
+    let fits_host = |path: &[Input]| {
+        let fresh = || {
+            path.iter().cloned().fold(Host::new(f.offer(2)), |mut host, input| {
+                let _ = host.handle(input).unwrap();
+                host
+            })
+        };
+        frames.iter().filter(|frame| fresh().handle(Input::Frame((*frame).clone())).is_ok()).count()
+    };
+    let path = [Input::Frame(hello), Input::Frame(Frame::Reveal(reveal.clone())), Input::Frame(Frame::Same)];
+    let counts: Vec<_> = (0..=path.len()).map(|length| fits_host(&path[..length])).collect();
+    assert_eq!(counts, [1, 1, 1, 0], "hello; reveal; same; then nothing before the person here has spoken");
+    let fits_joiner = |path: &[Input]| {
+        let fresh = || {
+            path.iter().cloned().fold(Joiner::new(reveal.clone()).0, |mut joiner, input| {
+                let _ = joiner.handle(input).unwrap();
+                joiner
+            })
+        };
+        frames.iter().filter(|frame| fresh().handle(Input::Frame((*frame).clone())).is_ok()).count()
+    };
+    let path = [Input::Frame(Frame::Offer(f.offer(2))), Input::Compared(true)];
+    let counts: Vec<_> = (0..=path.len()).map(|length| fits_joiner(&path[..length])).collect();
+    assert_eq!(counts, [1, 0, 1], "offer; nothing before its own person has spoken; answer");
+}
+
+#[test]
+fn another_version_and_a_wish_that_can_not_be_shown_are_refused() {
+    let f = fixture();
+    let hello = Frame::Hello { version: VERSION + 1, commitment: [0; 32] };
+    assert_eq!(Host::new(f.offer(2)).handle(Input::Frame(hello)), Err(LiveError::Version(VERSION + 1)));
+    let wished = |wish: &str| {
+        let reveal = Reveal { wish: wish.into(), ..f.reveal("ana", 1) };
+        let mut host = Host::new(f.offer(2));
+        let _ = host.handle(Input::Frame(Joiner::new(reveal.clone()).1)).unwrap();
+        host.handle(Input::Frame(Frame::Reveal(reveal))).map(|_| ())
+    };
+    assert_eq!(wished(&"a".repeat(NAME_BYTES_MAX)), Ok(()));
+    for wrong in ["a".repeat(NAME_BYTES_MAX + 1), "\u{1b}[2J".into(), "ana\nEnrolled `chief`".into()] {
+        assert_eq!(wished(&wrong), Err(LiveError::Unfit));
+    }
+}
