@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! FOLDER/authority.key    the authority's seed: a keystore, see `keystore.rs`
-//! FOLDER/site             manifest, group keys, roster; encrypted
+//! FOLDER/site             manifest, group keys, roster, join codes; encrypted
 //! an export               both in one keystore, for another machine or a safe
 //! ```
 
@@ -21,9 +21,10 @@ use crate::keystore::{DICE_BYTES, Keystore, Opener, Protection};
 
 /// Of a key in the clear, as it was first written, and of a keystore.
 const KEY_HEADERS: [&str; 2] = ["greenline site authority key 1", "greenline site authority key 2"];
-/// Of what is known of the site in the clear, as it was first written, and encrypted.
-const SITE_HEADERS: [&str; 2] = ["greenline site 1", "greenline site 2"];
-const EXPORT_HEADERS: [&str; 1] = ["greenline site export 1"];
+/// Of what is known of the site in the clear, as it was first written; encrypted; and with join codes.
+const SITE_HEADERS: [&str; 3] = ["greenline site 1", "greenline site 2", "greenline site 3"];
+/// Of an export without join codes, and with them.
+const EXPORT_HEADERS: [&str; 2] = ["greenline site export 1", "greenline site export 2"];
 const KEY_CONTEXT: &str = "greenline site authority";
 const SITE_CONTEXT: &[u8] = b"greenline site";
 const EXPORT_CONTEXT: &str = "greenline site export";
@@ -96,7 +97,7 @@ impl Vault {
     pub(crate) fn write_site(&self, plain: &[u8]) -> Result<(), HomeError> {
         let path = site_path(&self.dir);
         let sealed = self.site_key().seal(SITE_CONTEXT, plain, &*dice::<NONCE_BYTES>(&path)?);
-        write_text(&path, SITE_HEADERS[1], &sealed)
+        write_text(&path, SITE_HEADERS[2], &sealed)
     }
 
     fn put(dir: &Path, seed: Zeroizing<Seed>, opener: &Opener) -> Result<Self, HomeError> {
@@ -131,7 +132,7 @@ pub fn export(dir: &Path, opener: &Opener, file: &Path, cover: &Opener) -> Resul
     let vault = Vault::unlock(dir, opener)?;
     let content = Export { seed: *vault.seed, site: vault.read_site()?.to_vec() };
     let content = Zeroizing::new(encode(&content));
-    write(file, EXPORT_HEADERS[0], EXPORT_CONTEXT, &content, cover)
+    write(file, EXPORT_HEADERS[1], EXPORT_CONTEXT, &content, cover)
 }
 
 /// What an exported file is under.

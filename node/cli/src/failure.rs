@@ -8,6 +8,7 @@ use gateway::hub::HubError;
 use gateway::trail::TrailError;
 use node::audit::AuditError;
 use node::enrol::EnrolError;
+use node::enrol::codes::CodesError;
 use node::enrol::wire::WireError;
 use node::home::HomeError;
 use node::runtime::StartError;
@@ -50,6 +51,12 @@ impl From<HomeError> for Failure {
 
 impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
+        Self::new(&error).hint(error.hint())
+    }
+}
+
+impl From<CodesError> for Failure {
+    fn from(error: CodesError) -> Self {
         Self::new(&error).hint(error.hint())
     }
 }

@@ -1,5 +1,7 @@
 //! Enrolment without Internet: a device asks with one line of text, the site's authority answers with another.
 
+pub mod code;
+pub mod codes;
 pub mod live;
 pub mod wire;
 pub mod words;
@@ -7,7 +9,7 @@ pub mod words;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crdt::codec::{checksum, decode, encode};
+use crdt::codec::{DecodeError, checksum, decode, encode};
 use crdt::ids::DeviceId;
 use crdt::revocation::{Charge, Order};
 use crdt::seal::{GroupKey, Reader, SealError, Sealed, Seed, derive};
@@ -17,6 +19,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use self::codes::Issued;
 use crate::authority::Vault;
 use crate::home::{Home, HomeError, MembershipFile, fill_random};
 use crate::keystore::Opener;
@@ -117,6 +120,15 @@ struct SiteFile {
     manifest: Manifest,
     group_keys: Vec<GroupKey>,
     roster: Vec<Certificate>,
+    codes: Vec<Issued>,
+}
+
+/// The same as older programs wrote it.
+#[derive(Deserialize)]
+struct SiteFileWithoutCodes {
+    manifest: Manifest,
+    group_keys: Vec<GroupKey>,
+    roster: Vec<Certificate>,
 }
 
 /// The folder of a site's authority: keep it offline.
@@ -146,7 +158,7 @@ impl SiteFolder {
         let manifest = authority.manifest(name, 1, policy);
         manifest.verify()?;
         let group_keys = vec![GroupKey::new(derive(vault.seed(), "first group key"))];
-        let file = SiteFile { manifest, group_keys, roster: Vec::new() };
+        let file = SiteFile { manifest, group_keys, roster: Vec::new(), codes: Vec::new() };
         let folder = Self { dir: dir.to_owned(), vault, authority, file };
         folder.save()?;
         Ok(folder)
@@ -197,13 +209,26 @@ impl SiteFolder {
             return Err(EnrolError::Name);
         }
         let _alone = self.refresh()?;
+        let certificate = self.certify(request, roles, alias, now_ms, days)?;
+        let text = self.answer(&certificate)?;
+        Ok((certificate, text))
+    }
+
+    /// Writes the roster with a new certificate in it. Nobody else may be writing.
+    fn certify(
+        &mut self,
+        request: &Request,
+        roles: Roles,
+        alias: &str,
+        now_ms: u64,
+        days: u32,
+    ) -> Result<Certificate, HomeError> {
         let validity_ms = (now_ms.saturating_sub(DAY_MS), now_ms.saturating_add(u64::from(days) * DAY_MS));
         let certificate = self.authority.certify(request, roles, alias, validity_ms);
         self.file.roster.retain(|old| old.device != request.device);
         self.file.roster.push(certificate.clone());
         self.save()?;
-        let text = self.answer(&certificate)?;
-        Ok((certificate, text))
+        Ok(certificate)
     }
 
     /// Signs that a device doesn't belong any more.
@@ -246,8 +271,13 @@ impl SiteFolder {
 }
 
 fn read_site(vault: &Vault, dir: &Path) -> Result<SiteFile, HomeError> {
-    let file = decode(&vault.read_site()?, 16 * TEXT_BYTES_MAX);
-    file.map_err(|error| HomeError::Damaged { path: dir.join("site"), why: error.to_string() })
+    let bytes = vault.read_site()?;
+    // Without codes, the bytes end where their list would begin: one never reads as the other.
+    let file = decode(&bytes, 16 * TEXT_BYTES_MAX).or_else(|error| {
+        let old: SiteFileWithoutCodes = decode(&bytes, 16 * TEXT_BYTES_MAX).map_err(|_| error)?;
+        Ok(SiteFile { manifest: old.manifest, group_keys: old.group_keys, roster: old.roster, codes: Vec::new() })
+    });
+    file.map_err(|error: DecodeError| HomeError::Damaged { path: dir.join("site"), why: error.to_string() })
 }
 
 fn authority(seed: &Seed) -> Authority {
@@ -347,6 +377,25 @@ mod tests {
         let (identity, _) = home.membership(home.site().unwrap()).unwrap();
         assert_eq!(identity.certificate.roles, Roles::SUPERVISOR);
         assert_eq!(SiteFolder::open(&f.dir.path().join("site")).unwrap().roster().len(), 1);
+    }
+
+    #[test]
+    fn a_folder_from_before_there_were_codes_is_read() {
+        let mut f = fixture();
+        let home = f.home("a");
+        let _ = f.answer(&home, Roles::OFFICER);
+        let file = &f.site.file;
+        let old = encode(&(&file.manifest, &file.group_keys, &file.roster));
+        f.site.vault.write_site(&old).unwrap();
+        let mut site = SiteFolder::open(&f.dir.path().join("site")).unwrap();
+        assert_eq!((site.roster(), site.codes()), (f.site.roster(), [].as_slice()));
+        let _ = site.enrol(&f.home("b").request().unwrap(), Roles::HUB, "hub", NOW_MS, 30).unwrap();
+        assert_eq!(SiteFolder::open(&f.dir.path().join("site")).unwrap().roster().len(), 2);
+        f.site.vault.write_site(&old[..old.len() - 1]).unwrap();
+        assert!(matches!(
+            SiteFolder::open(&f.dir.path().join("site")),
+            Err(EnrolError::Home(HomeError::Damaged { .. }))
+        ));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,9 @@ use crdt::codec::{decode, encode};
 use crdt::site::{Certificate, Manifest, Request};
 use thiserror::Error;
 
-use super::live::{Frame, Host, Input, Joiner, LiveError, NONCE_BYTES, Offer, Output, Refusal, Reveal};
+use super::code::Code;
+use super::codes::{RedeemError, Redeemed};
+use super::live::{Claim, Frame, Host, Input, Joiner, LiveError, NONCE_BYTES, Offer, Output, Refusal, Reveal, Takes};
 use super::words::Words;
 use super::{EnrolError, join};
 use crate::files::fill_random;
@@ -100,21 +102,43 @@ impl WireError {
     }
 }
 
+impl From<RedeemError> for WireError {
+    fn from(error: RedeemError) -> Self {
+        match error {
+            RedeemError::Denied(why) => LiveError::Denied(why).into(),
+            RedeemError::Enrol(error) => error.into(),
+        }
+    }
+}
+
 /// Lets a person compare words, and says whether they are the same.
 pub type Compare<'a> = &'a mut dyn FnMut(&Words) -> bool;
+
+/// By what a device gets in.
+pub enum Ticket<'a> {
+    /// People compare words.
+    Words(Compare<'a>),
+    /// It has a code.
+    Code(&'a Code),
+}
 
 /// Joins a site whose authority listens at an address.
 pub fn join_at(
     home: &Home,
     at: SocketAddr,
     wish: &str,
-    compare: Compare<'_>,
+    ticket: Ticket<'_>,
 ) -> Result<(Manifest, Certificate), WireError> {
     let request = home.request().map_err(EnrolError::from)?;
     let mut nonce = [0; NONCE_BYTES];
     fill_random(&mut nonce, home.dir()).map_err(EnrolError::from)?;
     let mut wire = Wire::dial(at)?;
-    let (joiner, hello) = Joiner::new(Reveal { nonce, request, wish: wish.to_owned() });
+    let ours = Reveal { nonce, request, wish: wish.to_owned(), code: None };
+    let ((joiner, hello), compare): (_, Compare<'_>) = match ticket {
+        Ticket::Words(compare) => (Joiner::new(ours), compare),
+        // With a code nobody is asked.
+        Ticket::Code(code) => (Joiner::with_code(ours, code), &mut |_| false),
+    };
     let joined = wire.send(&hello).and_then(|()| follow_joiner(home, &mut wire, joiner, compare));
     wire.tell(joined)
 }
@@ -138,7 +162,7 @@ fn follow_joiner(
                     joined = Some(join(home, &text)?);
                     next = Some(Input::Joined);
                 }
-                Output::Certify(_) | Output::Over => {}
+                Output::Certify(_) | Output::Redeem(_) | Output::Over => {}
             }
         }
         if let Some(joined) = joined.take_if(|_| next.is_none()) {
@@ -160,12 +184,12 @@ pub struct Listener {
 
 impl Listener {
     /// Listens at an address, for an authority with this key.
-    pub fn open(at: SocketAddr, authority: [u8; 32]) -> Result<Self, WireError> {
+    pub fn open(at: SocketAddr, authority: [u8; 32], takes: Takes) -> Result<Self, WireError> {
         let fails = |error| WireError::Listen { at, error };
         let tcp = TcpListener::bind(at).map_err(fails)?;
         let at = tcp.local_addr().map_err(fails)?;
         let (sender, guests) = sync_channel(0);
-        thread::spawn(move || receive_guests(&tcp, authority, &sender));
+        thread::spawn(move || receive_guests(&tcp, authority, takes, &sender));
         Ok(Self { at, guests })
     }
 
@@ -189,9 +213,18 @@ impl Listener {
     pub fn next(&self) -> Result<Guest, WireError> {
         self.guests.recv().map_err(|_| WireError::Gone)
     }
+
+    /// The same, for so long.
+    pub fn next_within(&self, patience: Duration) -> Result<Option<Guest>, WireError> {
+        match self.guests.recv_timeout(patience) {
+            Ok(guest) => Ok(Some(guest)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(WireError::Gone),
+        }
+    }
 }
 
-fn receive_guests(tcp: &TcpListener, authority: [u8; 32], guests: &SyncSender<Guest>) {
+fn receive_guests(tcp: &TcpListener, authority: [u8; 32], takes: Takes, guests: &SyncSender<Guest>) {
     let present = Arc::new(());
     for stream in tcp.incoming().filter_map(Result::ok) {
         let seat = present.clone();
@@ -202,10 +235,10 @@ fn receive_guests(tcp: &TcpListener, authority: [u8; 32], guests: &SyncSender<Gu
         let guests = guests.clone();
         thread::spawn(move || {
             let mut wire = Wire { stream };
-            let met = meet(&mut wire, authority);
-            if let Ok((host, words)) = wire.tell(met) {
+            let met = meet(&mut wire, authority, takes);
+            if let Ok((host, asks)) = wire.tell(met) {
                 // Nobody receives guests any more: the process ends.
-                let _ = guests.send(Guest { wire, host, words });
+                let _ = guests.send(Guest { wire, host, asks });
             }
             drop(seat);
         });
@@ -213,16 +246,17 @@ fn receive_guests(tcp: &TcpListener, authority: [u8; 32], guests: &SyncSender<Gu
 }
 
 /// Hears a stranger out, up to where people are needed.
-fn meet(wire: &mut Wire, authority: [u8; 32]) -> Result<(Host, Words), WireError> {
+fn meet(wire: &mut Wire, authority: [u8; 32], takes: Takes) -> Result<(Host, Asks), WireError> {
     let mut nonce = [0; NONCE_BYTES];
     fill_random(&mut nonce, std::path::Path::new("enrolment")).map_err(EnrolError::from)?;
-    let mut host = Host::new(Offer { nonce, authority });
+    let mut host = Host::new(Offer { nonce, authority, takes });
     loop {
         let frame = wire.receive(FRAME_BYTES_MAX_FROM_STRANGERS, PROGRAM_PATIENCE)?;
         for output in host.handle(Input::Frame(frame))? {
             match output {
                 Output::Send(frame) => wire.send(&frame)?,
-                Output::Compare(words) => return Ok((host, words)),
+                Output::Compare(words) => return Ok((host, Asks::Words(words))),
+                Output::Redeem(claim) => return Ok((host, Asks::Code(claim))),
                 Output::Certify(_) | Output::Join(_) | Output::Over => {}
             }
         }
@@ -233,7 +267,15 @@ fn meet(wire: &mut Wire, authority: [u8; 32]) -> Result<(Host, Words), WireError
 pub struct Guest {
     wire: Wire,
     host: Host,
-    words: Words,
+    asks: Asks,
+}
+
+/// What is to be decided.
+enum Asks {
+    /// Whether people see these words on both sides.
+    Words(Words),
+    /// Whether this claim's code is good.
+    Code(Claim),
 }
 
 /// What came of a guest.
@@ -245,10 +287,37 @@ pub struct Enrolled {
 }
 
 impl Guest {
-    /// What it asks for.
+    /// What it asks for, of one that comes without a code.
     #[must_use]
     pub const fn wants(&self) -> Option<&Reveal> {
         self.host.guest()
+    }
+
+    /// What it asks for, of one that comes with a code.
+    #[must_use]
+    pub const fn claim(&self) -> Option<&Claim> {
+        match &self.asks {
+            Asks::Code(claim) => Some(claim),
+            Asks::Words(_) => None,
+        }
+    }
+
+    /// Certifies it by `redeem` if its code is good.
+    pub fn redeem(
+        mut self,
+        redeem: impl FnOnce(&Claim) -> Result<Redeemed, RedeemError>,
+    ) -> Result<Enrolled, WireError> {
+        let redeemed = self.follow_code(redeem);
+        self.wire.tell(redeemed)
+    }
+
+    fn follow_code(
+        &mut self,
+        redeem: impl FnOnce(&Claim) -> Result<Redeemed, RedeemError>,
+    ) -> Result<Enrolled, WireError> {
+        let Asks::Code(claim) = &self.asks else { return Err(LiveError::NeedsCode.into()) };
+        let Redeemed { certificate, text, key } = redeem(claim)?;
+        self.hand_over(Input::Redeemed(text, key), certificate)
     }
 
     /// Lets people compare words, and certifies it by `certify` once both sides agree.
@@ -266,7 +335,8 @@ impl Guest {
         compare: Compare<'_>,
         certify: impl FnOnce(&Request) -> Result<(Certificate, String), EnrolError>,
     ) -> Result<Enrolled, WireError> {
-        let mut outputs = self.host.handle(Input::Compared(compare(&self.words)))?;
+        let Asks::Words(words) = &self.asks else { return Err(LiveError::NeedsWords.into()) };
+        let mut outputs = self.host.handle(Input::Compared(compare(words)))?;
         let request = loop {
             if let Some(Output::Certify(request)) = outputs.first() {
                 break request.clone();
@@ -275,7 +345,11 @@ impl Guest {
             outputs = self.host.handle(Input::Frame(frame))?;
         };
         let (certificate, text) = certify(&request)?;
-        for output in self.host.handle(Input::Certified(text))? {
+        self.hand_over(Input::Certified(text), certificate)
+    }
+
+    fn hand_over(&mut self, answer: Input, certificate: Certificate) -> Result<Enrolled, WireError> {
+        for output in self.host.handle(answer)? {
             if let Output::Send(frame) = output {
                 self.wire.send(&frame)?;
             }
@@ -381,7 +455,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let site = SiteFolder::found(&dir.path().join("site"), "Post 4", Policy::default()).unwrap();
         let home = Home::create(&dir.path().join("ana")).unwrap();
-        let listener = Listener::open("127.0.0.1:0".parse().unwrap(), site.manifest().authority()).unwrap();
+        let listener =
+            Listener::open("127.0.0.1:0".parse().unwrap(), site.manifest().authority(), Takes::Words).unwrap();
         Fixture { site, home, listener, _dir: dir }
     }
 
@@ -393,7 +468,7 @@ mod tests {
         /// Both people say what they are told to.
         fn enrol(&mut self, there: bool, here: bool) -> [Result<bool, WireError>; 2] {
             let (home, at) = (self.home.clone(), self.listener.at);
-            let device = thread::spawn(move || join_at(&home, at, "", &mut |_| there).map(|_| true));
+            let device = thread::spawn(move || join_at(&home, at, "", Ticket::Words(&mut |_| there)).map(|_| true));
             let guest = self.listener.next().unwrap();
             let site = &mut self.site;
             let certify = |request: &Request| site.enrol(request, Roles::OFFICER, "ana", NOW_MS, 30);

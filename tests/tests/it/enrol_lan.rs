@@ -1,4 +1,4 @@
-//! Enrolment over the network: live, with two people who compare six words.
+//! Enrolment over the network: live, with two people who compare six words, or by join codes.
 
 use std::fs::File;
 use std::io::Write;
@@ -140,4 +140,109 @@ fn without_anybody_to_compare_words_it_does_not_begin() {
     let ran = greenline(["device", "enrol", "--site", &authority, "--lan", "--role", "hub", "--alias", "hub"]);
     assert!(ran.code == Some(1) && ran.err.contains("no terminal to ask at"), "{}", ran.err);
     assert!(ran.err.contains("Hint: run the command in a terminal, or give --words-from-stdin"), "{}", ran.err);
+}
+
+/// Makes codes and returns their texts and ids.
+fn codes(site: &Site, args: &[&str]) -> Vec<(String, String)> {
+    let authority = text(&site.authority());
+    let told = greenline([&["site", "codes", "--site", &authority, "--role", "officer", "--json"], args].concat()).ok();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let word = |code: &serde_json::Value, member: &str| code[member].as_str().unwrap().to_owned();
+    told["codes"].as_array().unwrap().iter().map(|code| (word(code, "code"), word(code, "id"))).collect()
+}
+
+/// An authority that takes whoever has a code, and where.
+fn take_codes(site: &Site, name: &str) -> (Side, String) {
+    let authority = text(&site.authority());
+    let args = ["device", "enrol", "--site", &authority, "--lan", "--codes", "--listen", "127.0.0.1:0"];
+    let mut side = Side::start(site, name, &args);
+    let at = side.shows("On each device: greenline device join --lan ");
+    (side, at.trim_end_matches(" --code CODE").to_owned())
+}
+
+/// How each code stands.
+fn states(site: &Site) -> Vec<String> {
+    let told = greenline(["site", "codes", "--site", &text(&site.authority()), "--list", "--json"]).ok();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    told["codes"].as_array().unwrap().iter().map(|code| code["state"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_batch_of_three_joins_by_codes_and_each_code_lets_one_in() {
+    let site = Site::found();
+    site.enrol("hub", &["hub"]);
+    let made = codes(&site, &["--count", "4", "--valid", "8h", "--alias-prefix", "tablet"]);
+    let (authority, at) = take_codes(&site, "authority");
+    let join = |name: &str, code: &str| join(&site, name, &at, &["--code", code]).ends();
+    let refused = |name: &str, code: &str, why: &str| {
+        let ran = join(name, code);
+        assert!(ran.code == Some(1) && ran.err.contains(why) && ran.err.contains("Hint: "), "{name}: {}", ran.err);
+    };
+
+    let first = &made[0].0;
+    assert!(join("one", &first.to_uppercase().replace('-', " ")).ok().contains("as `tablet-1` (officer)"));
+    refused("other", first, "the code was used already, by another device");
+    // Who missed the answer may ask again.
+    assert!(join("one", first).ok().contains("as `tablet-1` (officer)"));
+    let mistyped = [if first.starts_with('a') { "b" } else { "a" }, &first[1..]].concat();
+    refused("other", &mistyped, "the code is mistyped");
+    refused("other", &first[1..], "a code has 20 letters and digits");
+    refused("other", &codes(&Site::found(), &[])[0].0, "this site has given out no such code");
+    let withdrawn = greenline(["site", "codes", "--site", &text(&site.authority()), "--withdraw", &made[3].1]);
+    assert!(withdrawn.ok().contains("is withdrawn"));
+    refused("other", &made[3].0, "the code was withdrawn");
+    assert_eq!(states(&site), ["used", "open", "open", "withdrawn"]);
+
+    // Killed and started anew, it knows what was used.
+    drop(authority);
+    let (authority, at) = take_codes(&site, "again");
+    let join = |name: &str, code: &str| self::join(&site, name, &at, &["--code", code]);
+    assert!(join("other", first).ends().err.contains("the code was used already"));
+    // Two devices with one code: one of them gets in.
+    let racing = [join("two", &made[1].0), join("three", &made[1].0)].map(Side::ends);
+    let won = racing.iter().filter(|ran| ran.code == Some(0)).count();
+    let lost = racing.iter().find(|ran| ran.code == Some(1)).unwrap();
+    assert!(won == 1 && lost.err.contains("the code was used already"), "{}", lost.err);
+    assert!(join("four", &made[2].0).ends().ok().contains("as `tablet-3`"));
+    let ended = authority.ends();
+    assert!(ended.err.ends_with("No code is open any more.\n"), "{}", ended.err);
+    assert!(ended.ok().contains("Enrolled `tablet-3` (officer), valid until "));
+    assert_eq!(states(&site), ["used", "used", "used", "withdrawn"]);
+    assert_eq!(roster(&site).as_array().unwrap().len(), 4);
+
+    let hub = site.hub("hub").start();
+    let four = site.device("four").hub(&hub).start();
+    let id = four.api().capture(&Check::with_picture(1));
+    wait_for("the verdict", || four.api().verdict(&id));
+}
+
+#[test]
+fn an_expired_code_lets_nobody_in_and_guessing_stops_the_listener() {
+    let site = Site::found();
+    let over = codes(&site, &["--valid", "1s"]);
+    let _ = codes(&site, &["--valid", "1h"]);
+    wait_for("the code to expire", || (states(&site) == ["expired", "open"]).then_some(()));
+    let (authority, at) = take_codes(&site, "authority");
+    let ran = join(&site, "ana", &at, &["--code", &over[0].0]).ends();
+    assert!(ran.code == Some(1) && ran.err.contains("the code has expired"), "{}", ran.err);
+    let others = codes(&Site::found(), &["--count", "10"]);
+    for (code, _) in &others {
+        let ran = join(&site, "ana", &at, &["--code", code]).ends();
+        assert!(ran.err.contains("this site has given out no such code"), "{}", ran.err);
+    }
+    let ended = authority.ends();
+    assert!(ended.code == Some(1) && ended.err.contains("somebody may be guessing"), "{}", ended.err);
+    assert_eq!(roster(&site), json!([]));
+}
+
+#[test]
+fn codes_and_words_do_not_mix() {
+    let site = Site::found();
+    let (code, _) = codes(&site, &[]).remove(0);
+    let (_authority, at) = take_codes(&site, "authority");
+    let ran = join(&site, "ana", &at, &["--words-from-stdin"]).ends();
+    assert!(ran.code == Some(1) && ran.err.contains("takes devices that have a code"), "{}", ran.err);
+    let (_other, at) = listen(&site, "other", &["--role", "hub", "--alias", "hub", "--words-from-stdin"]);
+    let ran = join(&site, "ana", &at, &["--code", &code]).ends();
+    assert!(ran.code == Some(1) && ran.err.contains("takes no codes now"), "{}", ran.err);
 }

@@ -21,6 +21,7 @@ pub(crate) mod set_aside;
 pub(crate) mod shift;
 pub(crate) mod show;
 pub(crate) mod site;
+mod site_codes;
 pub(crate) mod site_export;
 pub(crate) mod status;
 pub(crate) mod synth;

@@ -8,6 +8,7 @@ use node::enrol::{EnrolError, SiteFolder};
 use node::orders;
 use serde_json::json;
 
+use super::site_codes::{self, CodesArgs};
 use super::site_export::{self, ExportArgs, ImportArgs};
 use crate::failure::Failure;
 use crate::output;
@@ -26,6 +27,8 @@ enum SiteCommand {
     New(NewArgs),
     /// List the devices that were enrolled
     Roster(RosterArgs),
+    /// Make, list and withdraw codes by which devices join without people who compare words
+    Codes(CodesArgs),
     /// Sign that a device doesn't belong any more
     Revoke(RevokeArgs),
     /// Write the authority's key and all that it knows of the site into one protected file
@@ -94,6 +97,7 @@ pub(crate) fn run(args: SiteArgs) -> Result<(), Failure> {
     match args.command {
         SiteCommand::New(args) => new(args),
         SiteCommand::Roster(args) => roster(&args),
+        SiteCommand::Codes(args) => site_codes::run(&args),
         SiteCommand::Revoke(args) => revoke(&args),
         SiteCommand::Export(args) => site_export::export(&args),
         SiteCommand::Import(args) => site_export::import(&args),

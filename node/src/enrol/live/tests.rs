@@ -4,6 +4,8 @@ use crdt::site::{Policy, Roles};
 
 use super::*;
 use crate::enrol::SiteFolder;
+use crate::enrol::code::SECRET_BYTES;
+use crate::enrol::codes::{Batch, RedeemError};
 use crate::home::Home;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -22,11 +24,11 @@ fn fixture() -> Fixture {
 impl Fixture {
     fn reveal(&self, name: &str, nonce: u8) -> Reveal {
         let home = Home::create(&self.dir.path().join(name)).unwrap();
-        Reveal { nonce: [nonce; NONCE_BYTES], request: home.request().unwrap(), wish: String::new() }
+        Reveal { nonce: [nonce; NONCE_BYTES], request: home.request().unwrap(), wish: String::new(), code: None }
     }
 
     fn offer(&self, nonce: u8) -> Offer {
-        Offer { nonce: [nonce; NONCE_BYTES], authority: self.site.manifest().authority() }
+        Offer { nonce: [nonce; NONCE_BYTES], authority: self.site.manifest().authority(), takes: Takes::Words }
     }
 
     fn answer(&mut self, request: &Request) -> String {
@@ -219,4 +221,103 @@ fn another_version_and_a_wish_that_can_not_be_shown_are_refused() {
     for wrong in ["a".repeat(NAME_BYTES_MAX + 1), "\u{1b}[2J".into(), "ana\nEnrolled `chief`".into()] {
         assert_eq!(wished(&wrong), Err(LiveError::Unfit));
     }
+}
+
+/// Takes both sides of an enrolment by code to the claim.
+fn up_to_claim(f: &Fixture, ours: Reveal, code: &Code) -> (Joiner, Host, Claim) {
+    let (mut joiner, hello) = Joiner::with_code(ours, code);
+    let mut host = Host::new(Offer { takes: Takes::Codes, ..f.offer(2) });
+    let offer = said(&host.handle(Input::Frame(hello)).unwrap());
+    let outputs = joiner.handle(Input::Frame(offer)).unwrap();
+    let [Output::Send(reveal), Output::Send(prove)] = outputs.as_slice() else { panic!("{outputs:?}") };
+    assert_eq!(host.handle(Input::Frame(reveal.clone())).unwrap(), []);
+    let mut outputs = host.handle(Input::Frame(prove.clone())).unwrap();
+    let Some(Output::Redeem(claim)) = outputs.pop() else { panic!("{outputs:?}") };
+    (joiner, host, claim)
+}
+
+fn code_of(f: &mut Fixture) -> Code {
+    let valid = std::time::Duration::from_secs(3600);
+    let batch = Batch { count: 1, roles: Roles::OFFICER, alias_prefix: "tablet".into(), days: 30, valid };
+    let made = f.site.make_codes(&batch, NOW_MS).unwrap();
+    made[0].1.parse().unwrap()
+}
+
+#[test]
+fn with_a_code_both_sides_prove_that_they_know_it_and_never_say_it() {
+    let mut f = fixture();
+    let code = code_of(&mut f);
+    let (mut joiner, mut host, claim) = up_to_claim(&f, f.reveal("ana", 1), &code);
+    let redeemed = f.site.redeem(&claim, NOW_MS).unwrap();
+    let outputs = host.handle(Input::Redeemed(redeemed.text, redeemed.key)).unwrap();
+    let outputs = joiner.handle(Input::Frame(said(&outputs))).unwrap();
+    assert!(matches!(outputs.as_slice(), [Output::Join(_)]));
+    assert_eq!(redeemed.certificate.alias, "tablet-1");
+}
+
+#[test]
+fn a_proof_fits_one_conversation_one_device_and_one_code() {
+    let mut f = fixture();
+    let code = code_of(&mut f);
+    let (_, _, claim) = up_to_claim(&f, f.reveal("ana", 1), &code);
+    let mallory = f.reveal("mallory", 1);
+    let (_, _, other) = up_to_claim(&f, mallory.clone(), &code);
+    let (_, _, later) = up_to_claim(&f, f.reveal("ana", 9), &code);
+    for heard in [other.heard, later.heard] {
+        let replayed = Claim { heard, ..claim.clone() };
+        assert!(matches!(f.site.redeem(&replayed, NOW_MS), Err(RedeemError::Denied(Denial::Unknown))));
+    }
+    // Who knows an id and not the code.
+    let (_, _, guess) = up_to_claim(&f, mallory, &Code::new([9; SECRET_BYTES]));
+    let guess = Claim { code: code.id(), ..guess };
+    assert!(matches!(f.site.redeem(&guess, NOW_MS), Err(RedeemError::Denied(Denial::Unknown))));
+    assert!(f.site.roster().is_empty());
+    assert!(f.site.redeem(&claim, NOW_MS).is_ok());
+}
+
+#[test]
+fn a_device_with_a_code_joins_nobody_who_does_not_know_it() {
+    let mut f = fixture();
+    let code = code_of(&mut f);
+    let ana = f.reveal("ana", 1);
+    let answer = f.answer(&ana.request);
+    let wrong = Code::new([9; SECRET_BYTES]).key();
+    let (_, _, claim) = up_to_claim(&f, ana.clone(), &code);
+    let heard = claim.heard;
+    for (proof, text) in [
+        (wrong.prove(AUTHORITY, &answered(&heard, &answer)), answer.clone()),
+        // Its own proof, sent back.
+        (claim.proof, answer.clone()),
+        // A proof over another answer.
+        (code.key().prove(AUTHORITY, &answered(&heard, "greenline-answer:")), answer.clone()),
+    ] {
+        let (mut joiner, ..) = up_to_claim(&f, ana.clone(), &code);
+        assert_eq!(joiner.handle(Input::Frame(Frame::Proved { text, proof })), Err(LiveError::Impostor));
+    }
+    let (mut joiner, ..) = up_to_claim(&f, ana, &code);
+    assert_eq!(joiner.handle(Input::Frame(Frame::Answer(answer))), Err(LiveError::Unfit), "not without a proof");
+}
+
+#[test]
+fn codes_and_words_are_not_taken_for_each_other() {
+    let mut f = fixture();
+    let code = code_of(&mut f);
+    // As the device hears it, and as it is.
+    let meet = |joiner: (Joiner, Frame), heard, takes| {
+        let (mut joiner, hello) = joiner;
+        let mut host = Host::new(Offer { takes, ..f.offer(2) });
+        let _ = host.handle(Input::Frame(hello)).unwrap();
+        let offer = Frame::Offer(Offer { takes: heard, ..f.offer(2) });
+        let outputs = joiner.handle(Input::Frame(offer))?;
+        let Some(Output::Send(reveal)) = outputs.first() else { panic!("{outputs:?}") };
+        host.handle(Input::Frame(reveal.clone())).map(|_| ())
+    };
+    let (ana, words, codes) = (f.reveal("ana", 1), Takes::Words, Takes::Codes);
+    let without = || Joiner::new(ana.clone());
+    let with = || Joiner::with_code(ana.clone(), &code);
+    assert_eq!(meet(without(), codes, codes), Err(LiveError::NeedsCodeThere));
+    assert_eq!(meet(with(), words, words), Err(LiveError::NeedsWordsThere));
+    // Somebody in between changed the offer.
+    assert_eq!(meet(without(), words, codes), Err(LiveError::NeedsCode));
+    assert_eq!(meet(with(), codes, words), Err(LiveError::NeedsWords));
 }

@@ -45,7 +45,7 @@ struct RequestArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum RoleArg {
+pub(crate) enum RoleArg {
     /// Captures and edits
     Officer,
     /// Enrols, reviews and reads all verdicts
@@ -62,11 +62,11 @@ struct EnrolArgs {
     #[arg(long, value_name = "FOLDER")]
     site: PathBuf,
     /// What the device may do; may be given several times
-    #[arg(long = "role", value_enum, required = true)]
+    #[arg(long = "role", value_enum, required_unless_present = "codes")]
     roles: Vec<RoleArg>,
     /// What people call the device; no name of a person
-    #[arg(long)]
-    alias: String,
+    #[arg(long, required_unless_present = "codes")]
+    alias: Option<String>,
     /// Days of validity
     #[arg(long, default_value_t = 365)]
     days: u32,
@@ -120,22 +120,30 @@ fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     let request = args.request.as_deref().map(|text| Ok::<_, Failure>(enrol::read_request(&text_or_file(text)?)?));
     let request = request.transpose()?;
     let mut folder = args.opener.site(&args.site)?;
-    let roles = args.roles.iter().fold(Roles(0), |all, role| all.and(role.bits()));
+    if args.lan.codes {
+        return lan::redeem(&args.lan, &mut folder, args.json);
+    }
+    let alias = args.alias.as_deref().unwrap_or_default();
+    let roles = RoleArg::all(&args.roles);
     if !folder.has_hub() && !roles.has(Roles::HUB) {
-        eprintln!("Warning: no hub is enrolled yet, and this device can't capture before it knows one.");
-        eprintln!("Hint: enrol the hub first, then enrol this device again.");
+        warn_without_hub();
     }
     let Some(request) = request else {
-        let certificate = lan::enrol(&args.lan, &mut folder, roles, &args.alias, args.days)?;
+        let certificate = lan::enrol(&args.lan, &mut folder, roles, alias, args.days)?;
         return tell_enrolled(&certificate, args.json);
     };
-    let (certificate, answer) = folder.enrol(&request, roles, &args.alias, now_ms(), args.days)?;
+    let (certificate, answer) = folder.enrol(&request, roles, alias, now_ms(), args.days)?;
     if args.json {
         let mut told = enrolled(&certificate);
         told["answer"] = json!(answer);
         return output::json(&told);
     }
     output::say(answer)
+}
+
+fn warn_without_hub() {
+    eprintln!("Warning: no hub is enrolled yet, and this device can't capture before it knows one.");
+    eprintln!("Hint: enrol the hub first, then enrol this device again.");
 }
 
 fn enrolled(certificate: &Certificate) -> Value {
@@ -195,6 +203,11 @@ pub(crate) fn text_or_file(argument: &str) -> Result<String, Failure> {
 }
 
 impl RoleArg {
+    /// All of these.
+    pub(crate) fn all(roles: &[Self]) -> Roles {
+        roles.iter().fold(Roles(0), |all, role| all.and(role.bits()))
+    }
+
     const fn bits(self) -> Roles {
         match self {
             Self::Officer => Roles::OFFICER,
