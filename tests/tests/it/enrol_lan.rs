@@ -236,6 +236,25 @@ fn an_expired_code_lets_nobody_in_and_guessing_stops_the_listener() {
 }
 
 #[test]
+fn an_option_that_would_do_nothing_is_refused() {
+    let enrol = ["device", "enrol", "--site", "s", "--role", "hub", "--alias", "hub", "REQUEST"];
+    let join = ["device", "join", "--home", "h", "ANSWER"];
+    let codes = ["site", "codes", "--site", "s", "--list"];
+    for (command, option) in [
+        (enrol.as_slice(), ["--listen", "127.0.0.1:0"].as_slice()),
+        (&enrol, &["--words-from-stdin"]),
+        (&join, &["--alias", "ana"]),
+        (&join, &["--code", "aaaa"]),
+        (&join, &["--words-from-stdin"]),
+        (&codes, &["--count", "2"]),
+        (&codes, &["--valid", "1h"]),
+    ] {
+        let ran = greenline([command, option].concat());
+        assert!(ran.code == Some(2) && ran.err.contains("cannot be used with"), "{option:?}: {}", ran.err);
+    }
+}
+
+#[test]
 fn codes_and_words_do_not_mix() {
     let site = Site::found();
     let (code, _) = codes(&site, &[]).remove(0);

@@ -39,10 +39,10 @@ pub(crate) struct CodesArgs {
     #[arg(long, default_value_t = 365)]
     days: u32,
     /// Show the codes given out, and how each stands
-    #[arg(long, conflicts_with_all = ["withdraw", "roles"])]
+    #[arg(long, conflicts_with_all = ["withdraw", "count", "valid", "roles", "alias_prefix", "days"])]
     list: bool,
     /// Take back a code that nobody has used
-    #[arg(long, value_name = "ID", conflicts_with = "roles")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["count", "valid", "roles", "alias_prefix", "days"])]
     withdraw: Option<CodeId>,
     #[command(flatten)]
     opener: OpenerArg,

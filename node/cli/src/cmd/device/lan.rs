@@ -42,7 +42,7 @@ pub(crate) struct LanEnrolArgs {
     #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:0")]
     listen: SocketAddr,
     /// With --lan: enrol every device that has a join code (`greenline site codes`), until all codes are used or over
-    #[arg(long, requires = "lan", conflicts_with_all = ["roles", "alias", "words_from_stdin"])]
+    #[arg(long, requires = "lan", conflicts_with_all = ["roles", "alias", "days", "words_from_stdin"])]
     pub(crate) codes: bool,
     #[command(flatten)]
     words: WordsArg,

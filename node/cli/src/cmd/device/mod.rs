@@ -71,7 +71,7 @@ struct EnrolArgs {
     #[arg(long, default_value_t = 365)]
     days: u32,
     /// The request: its text, or a file that holds it
-    #[arg(required_unless_present = "lan")]
+    #[arg(required_unless_present = "lan", conflicts_with_all = ["listen", "codes", "words_from_stdin"])]
     request: Option<String>,
     #[command(flatten)]
     lan: LanEnrolArgs,
@@ -89,7 +89,7 @@ struct JoinArgs {
     #[command(flatten)]
     keys: NewKeysArg,
     /// The answer: its text, or a file that holds it
-    #[arg(required_unless_present = "lan")]
+    #[arg(required_unless_present = "lan", conflicts_with_all = ["alias", "code", "words_from_stdin"])]
     answer: Option<String>,
     #[command(flatten)]
     lan: LanJoinArgs,
