@@ -120,6 +120,9 @@ pub struct Manifest {
     signature: ByteArray<64>,
 }
 
+/// How long before the end of a certificate its renewal is due, in ms: two shifts of a week, so that somebody meets the supervisor.
+pub const ENDS_SOON_MS: u64 = 14 * 24 * 60 * 60 * 1000;
+
 /// The authority's word that a device belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificate {
@@ -293,6 +296,14 @@ impl Certificate {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether it ends so soon that a renewal is due: within [`ENDS_SOON_MS`], or the last tenth of a shorter one.
+    #[must_use]
+    pub const fn ends_soon(&self, ms: u64) -> bool {
+        let tenth = self.not_after_ms.saturating_sub(self.not_before_ms) / 10;
+        let soon = if tenth < ENDS_SOON_MS { tenth } else { ENDS_SOON_MS };
+        self.not_after_ms.saturating_sub(ms) < soon
     }
 
     fn signed_bytes(&self) -> Vec<u8> {

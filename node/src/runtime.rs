@@ -178,11 +178,10 @@ async fn warn_of_trail(trail: &Trail, shared: &Shared) {
 }
 
 fn warn_of_expiry(identity: &Identity, shared: &Shared) {
-    const SOON_MS: u64 = 14 * 24 * 60 * 60 * 1000;
     let (now_ms, end_ms) = (now_ms(), identity.certificate.not_after_ms);
     let note = match identity.certificate.valid_at(now_ms) {
         Err(error) => error.to_string(),
-        Ok(()) if end_ms < now_ms + SOON_MS => {
+        Ok(()) if identity.certificate.ends_soon(now_ms) => {
             format!(
                 "the certificate expires in {} days; ask the supervisor for a renewal",
                 (end_ms - now_ms) / 86_400_000

@@ -9,6 +9,7 @@ mod failure;
 mod moment;
 mod output;
 mod parallel;
+mod qr;
 mod shutdown;
 mod unlock;
 

@@ -167,6 +167,7 @@ fn member(engine: &Engine, now_ms: u64, device: &DeviceId) -> Value {
         "roles": certificate.map(|c| c.roles.names()).unwrap_or_default(),
         "not_before_ms": certificate.map(|c| c.not_before_ms),
         "not_after_ms": certificate.map(|c| c.not_after_ms),
+        "renewal_due": !revoked && certificate.is_some_and(|c| c.ends_soon(now_ms)),
         "valid": !revoked && certificate.is_some_and(|c| c.valid_at(now_ms).is_ok()),
         "revoked": revoked,
         "orders": orders.iter().map(|charge| json!({"cause": charge.cause})).collect::<Vec<_>>(),

@@ -136,7 +136,20 @@ fn figure(value: &Value, what: &str) -> Markup {
 }
 
 fn alarms(status: &Value) -> Markup {
+    let device = &status["device"];
     html! {
+        @if device["renewal_due"] == true {
+            p.alert role="alert" {
+                "This device's certificate ends on " (clock(device["not_after_ms"].as_u64()))
+                ". Ask the supervisor for a renewal: without one it can't capture, and nobody admits it."
+            }
+        }
+        @for faulty in items(&status["refused"]) {
+            p.alert role="alert" { (text(faulty, "alias")) ": " (text(faulty, "words")) "." }
+        }
+        @for revoked in items(&status["revoked"]) {
+            p.quiet { (text(revoked, "alias")) " is revoked: what it writes counts nowhere." }
+        }
         @for frozen in items(&status["frozen"]) {
             p.alert role="alert" {
                 (text(frozen, "alias")) " wrote two histories from entry " (frozen["from_seq"].as_u64().unwrap_or(0))

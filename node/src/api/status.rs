@@ -60,7 +60,7 @@ pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {
     });
     json!({
         "device": {"id": certificate.device.to_string(), "alias": certificate.alias, "roles": certificate.roles.names(),
-                   "not_after_ms": certificate.not_after_ms},
+                   "not_after_ms": certificate.not_after_ms, "renewal_due": certificate.ends_soon(now_ms)},
         "site": {"id": replica.site().to_string(), "name": shared.site_name},
         "gateway": shared.is_gateway(),
         "uplink": shared.way_out(),

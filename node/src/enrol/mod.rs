@@ -3,6 +3,7 @@
 pub mod code;
 pub mod codes;
 pub mod live;
+pub mod parts;
 pub mod wire;
 pub mod words;
 
@@ -41,6 +42,20 @@ pub enum EnrolError {
         /// How that begins.
         prefix: &'static str,
     },
+    /// A picture holds nothing to read.
+    #[error("there is no QR code in it that can be read")]
+    NoCode,
+    /// Some parts of a text weren't read.
+    #[error("{here} of {of} parts were read")]
+    PartsMissing {
+        /// How many were.
+        here: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// Parts of different texts.
+    #[error("these are parts of different texts")]
+    OtherParts,
     /// The text was cut or mistyped.
     #[error("the text was cut short or mistyped")]
     Mistyped,
@@ -70,6 +85,9 @@ impl EnrolError {
                 "`greenline device request` prints requests, for `device enrol`; `device enrol` prints answers, for \
                  `device join`"
             }
+            Self::NoCode => "take the picture again: all of the code, sharp, and with its light margin",
+            Self::PartsMissing { .. } => "give a picture of each part",
+            Self::OtherParts => "give pictures of one answer's parts only",
             Self::Mistyped => "copy the whole line again, or pass it as a file",
             Self::Certificate(_) | Self::Sealed(_) => "use the answer to this device's own request",
             Self::Name => "choose a shorter one",
@@ -296,7 +314,7 @@ pub(crate) fn from_text<T: DeserializeOwned>(
     text: &str,
 ) -> Result<T, EnrolError> {
     // Mail programs and terminals break long lines.
-    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_ascii_lowercase();
     let body = text.strip_prefix(prefix).ok_or(EnrolError::Kind { expected, prefix })?;
     let bytes = BASE32.decode(body.as_bytes()).map_err(|_| EnrolError::Mistyped)?;
     let (value, check) = bytes.split_last_chunk::<4>().ok_or(EnrolError::Mistyped)?;

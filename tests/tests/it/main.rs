@@ -7,6 +7,7 @@ mod audit;
 mod authority;
 mod cli;
 mod crash;
+mod enrol;
 mod enrol_lan;
 mod erasure;
 mod journey;

@@ -25,7 +25,7 @@ const FOR_TESTS: [&str; 1] = ["synth"];
 
 /// The owners of each heavy package. In a package that has a pure half it is optional, so that the simulator builds
 /// without it.
-const OWNERS: [(&str, &[&str]); 29] = [
+const OWNERS: [(&str, &[&str]); 31] = [
     ("argon2", &["node"]),
     ("automerge", &["crdt"]),
     ("bip39", &["node"]),
@@ -48,7 +48,9 @@ const OWNERS: [(&str, &[&str]); 29] = [
     ("clap", &["greenline"]),
     ("clap_complete", &["greenline"]),
     ("comfy-table", &["greenline"]),
+    ("qrcode", &["greenline"]),
     ("rpassword", &["greenline"]),
+    ("rqrr", &["greenline"]),
     ("tracing-subscriber", &["greenline"]),
     ("futures", &["mesh", "node"]),
     ("tokio", &["gateway", "greenline", "mesh", "node", "tests"]),

@@ -62,5 +62,9 @@ pub(crate) fn standing(member: &Value, quorum: &Value) -> String {
     if !votes.is_empty() {
         return format!("{} of {quorum} votes to revoke it: {}", votes.len(), votes.join(", "));
     }
-    if member["valid"] == true { "member".into() } else { "certificate not valid now".into() }
+    match (member["valid"] == true, member["renewal_due"] == true) {
+        (true, true) => "member, renewal due".into(),
+        (true, false) => "member".into(),
+        (false, _) => "certificate not valid now".into(),
+    }
 }

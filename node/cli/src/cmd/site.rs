@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use crdt::site::Policy;
+use crdt::site::{Certificate, Policy};
+use gateway::driver::now_ms;
 use node::enrol::{EnrolError, SiteFolder};
 use node::orders;
 use serde_json::json;
@@ -147,15 +148,21 @@ fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
 fn roster(args: &RosterArgs) -> Result<(), Failure> {
     let folder = args.opener.site(&args.folder)?;
     let lines = folder.roster().iter().map(|c| {
-        json!({"device": c.device.to_string(), "alias": c.alias, "roles": c.roles.names(), "not_after_ms": c.not_after_ms})
+        json!({"device": c.device.to_string(), "alias": c.alias, "roles": c.roles.names(), "not_after_ms": c.not_after_ms,
+               "renewal_due": c.ends_soon(now_ms())})
     });
     let lines: Vec<_> = lines.collect();
     if args.json {
         return output::json(&json!({"site": folder.manifest().site().to_string(), "devices": lines}));
     }
-    let rows = folder
-        .roster()
-        .iter()
-        .map(|c| [c.alias.clone(), c.roles.names().join(", "), c.device.short(), output::time(Some(c.not_after_ms))]);
-    output::say(output::table(["alias", "roles", "device", "valid until"], rows))
+    let due = |c: &Certificate| match (c.valid_at(now_ms()).is_err(), c.ends_soon(now_ms())) {
+        (true, _) => "ENDED: enrol it again",
+        (false, true) => "renewal due",
+        (false, false) => "",
+    };
+    let rows = folder.roster().iter().map(|c| {
+        let until = output::time(Some(c.not_after_ms));
+        [c.alias.clone(), c.roles.names().join(", "), c.device.short(), until, due(c).to_owned()]
+    });
+    output::say(output::table(["alias", "roles", "device", "valid until", ""], rows))
 }

@@ -37,6 +37,12 @@ fn lines(status: &Value) -> Vec<String> {
         format!("  peers      {}", status["peers"]),
         format!("  gateway    {}", gateway(status)),
     ];
+    if device["renewal_due"] == true {
+        lines.push(format!(
+            "  ENDS       its certificate, on {}; renew it: `greenline device request`, and the answer of `device enrol`",
+            output::time(device["not_after_ms"].as_u64())
+        ));
+    }
     if status["lock"]["locked"] == true {
         lines.push("  LOCKED     `greenline unlock` opens it; it goes on carrying and syncing".to_owned());
     }

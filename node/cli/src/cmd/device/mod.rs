@@ -2,6 +2,7 @@
 
 mod lan;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -14,6 +15,7 @@ use self::lan::{LanEnrolArgs, LanJoinArgs};
 use crate::client::HomeArg;
 use crate::failure::Failure;
 use crate::output;
+use crate::qr;
 use crate::unlock::{NewKeysArg, OpenerArg};
 
 /// See the subcommands.
@@ -39,6 +41,8 @@ struct RequestArgs {
     home: HomeArg,
     #[command(flatten)]
     keys: NewKeysArg,
+    #[command(flatten)]
+    code: CodeArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -61,20 +65,22 @@ struct EnrolArgs {
     /// The authority's folder
     #[arg(long, value_name = "FOLDER")]
     site: PathBuf,
-    /// What the device may do; may be given several times
-    #[arg(long = "role", value_enum, required_unless_present = "codes")]
+    /// What the device may do; may be given several times. A renewal keeps its roles if none are given
+    #[arg(long = "role", value_enum)]
     roles: Vec<RoleArg>,
-    /// What people call the device; no name of a person
-    #[arg(long, required_unless_present = "codes")]
+    /// What people call the device; no name of a person. A renewal keeps it if none is given
+    #[arg(long)]
     alias: Option<String>,
     /// Days of validity
     #[arg(long, default_value_t = 365)]
     days: u32,
-    /// The request: its text, or a file that holds it
+    /// The request: its text, or a file that holds it, or a picture of its QR code
     #[arg(required_unless_present = "lan", conflicts_with_all = ["listen", "codes", "words_from_stdin"])]
     request: Option<String>,
     #[command(flatten)]
     lan: LanEnrolArgs,
+    #[command(flatten)]
+    code: CodeArg,
     #[command(flatten)]
     opener: OpenerArg,
     /// Print JSON
@@ -88,9 +94,9 @@ struct JoinArgs {
     home: HomeArg,
     #[command(flatten)]
     keys: NewKeysArg,
-    /// The answer: its text, or a file that holds it
+    /// The answer: its text, or a file that holds it, or pictures of its QR codes
     #[arg(required_unless_present = "lan", conflicts_with_all = ["alias", "code", "words_from_stdin"])]
-    answer: Option<String>,
+    answer: Vec<String>,
     #[command(flatten)]
     lan: LanJoinArgs,
     /// Print JSON
@@ -113,6 +119,7 @@ fn request(args: &RequestArgs) -> Result<(), Failure> {
     if args.json {
         return output::json(&json!({"device": request.device.to_string(), "request": text}));
     }
+    args.code.show(&text)?;
     output::say(text)
 }
 
@@ -123,27 +130,39 @@ fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     if args.lan.codes {
         return lan::redeem(&args.lan, &mut folder, args.json);
     }
-    let alias = args.alias.as_deref().unwrap_or_default();
-    let roles = RoleArg::all(&args.roles);
+    let (roles, alias) = standing(args, request.as_ref().and_then(|request| folder.certificate(&request.device)))?;
     if !folder.has_hub() && !roles.has(Roles::HUB) {
         warn_without_hub();
     }
     let Some(request) = request else {
-        let certificate = lan::enrol(&args.lan, &mut folder, roles, alias, args.days)?;
+        let certificate = lan::enrol(&args.lan, &mut folder, roles, &alias, args.days)?;
         return tell_enrolled(&certificate, args.json);
     };
-    let (certificate, answer) = folder.enrol(&request, roles, alias, now_ms(), args.days)?;
+    let (certificate, answer) = folder.enrol(&request, roles, &alias, now_ms(), args.days)?;
     if args.json {
         let mut told = enrolled(&certificate);
         told["answer"] = json!(answer);
         return output::json(&told);
     }
+    args.code.show(&answer)?;
     output::say(answer)
 }
 
 fn warn_without_hub() {
     eprintln!("Warning: no hub is enrolled yet, and this device can't capture before it knows one.");
     eprintln!("Hint: enrol the hub first, then enrol this device again.");
+}
+
+/// Roles and alias: as given, or as a device had them that is renewed.
+fn standing(args: &EnrolArgs, before: Option<&Certificate>) -> Result<(Roles, String), Failure> {
+    let given = RoleArg::all(&args.roles);
+    let roles = if args.roles.is_empty() { before.map(|old| old.roles) } else { Some(given) };
+    let alias = args.alias.clone().or_else(|| before.map(|old| old.alias.clone()));
+    let missing = |what: &str| {
+        Failure::new(format!("this device was never enrolled here, and no {what} is given"))
+            .hint(format!("add --{what}"))
+    };
+    Ok((roles.ok_or_else(|| missing("role"))?, alias.ok_or_else(|| missing("alias"))?))
 }
 
 fn enrolled(certificate: &Certificate) -> Value {
@@ -176,9 +195,9 @@ fn join(args: &JoinArgs) -> Result<(), Failure> {
     let (manifest, certificate) = match (args.lan.lan, &args.answer) {
         // Keys are made if there are none: nobody carries a request.
         (Some(at), _) => lan::join(&args.lan, at, || args.keys.home(&args.home.home))?,
-        (None, answer) => {
+        (None, given) => {
             let home = args.keys.old_home(&args.home.home)?;
-            enrol::join(&home, &text_or_file(answer.as_deref().unwrap_or_default())?)?
+            enrol::join(&home, &answer(given)?)?
         }
     };
     if args.json {
@@ -194,10 +213,49 @@ fn join(args: &JoinArgs) -> Result<(), Failure> {
     output::say(format!("Joined `{}` as `{alias}` ({roles}), {until}.", manifest.name))
 }
 
-/// A text given on the command line, or the file that it names.
+/// A text as a QR code, for a camera on the other device.
+#[derive(Args, Debug)]
+struct CodeArg {
+    /// Draw it in the terminal as QR codes, too
+    #[arg(long)]
+    qr: bool,
+    /// Write it into a picture as QR codes, too
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+}
+
+impl CodeArg {
+    /// Draws on the terminal if somebody sits there or asks for it; beside the text, so that the text can be copied alone.
+    fn show(&self, text: &str) -> Result<(), Failure> {
+        if self.qr || std::io::stdout().is_terminal() && std::io::stderr().is_terminal() {
+            eprintln!("{}\n", qr::for_terminal(text)?);
+        }
+        let Some(path) = &self.png else { return Ok(()) };
+        qr::write_png(text, path)?;
+        eprintln!("Written to {}", path.display());
+        Ok(())
+    }
+}
+
+/// The answer as one text, a file, or pictures of its parts; a text that was broken into words is put together again.
+fn answer(arguments: &[String]) -> Result<String, Failure> {
+    let paths: Vec<&Path> = arguments.iter().map(Path::new).collect();
+    if paths.iter().all(|path| qr::is_picture(path)) {
+        return qr::read(&paths);
+    }
+    match arguments {
+        [one] => text_or_file(one),
+        several => Ok(several.concat()),
+    }
+}
+
+/// A text given on the command line, or the file that it names, or what a picture's QR codes say.
 pub(crate) fn text_or_file(argument: &str) -> Result<String, Failure> {
-    if argument.trim_start().starts_with("greenline-") || !Path::new(argument).is_file() {
+    if argument.trim_start().to_ascii_lowercase().starts_with("greenline-") || !Path::new(argument).is_file() {
         return Ok(argument.to_owned());
+    }
+    if qr::is_picture(Path::new(argument)) {
+        return qr::read(&[Path::new(argument)]);
     }
     std::fs::read_to_string(argument).map_err(|error| Failure::new(format!("{argument}: {error}")))
 }

@@ -1,0 +1,148 @@
+//! Codes for cameras: texts as QR codes in the terminal and in pictures, and read back from pictures.
+
+use std::error::Error;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use image::{GrayImage, ImageReader, Limits, Luma};
+use node::enrol::parts;
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{Color, EcLevel, QrCode};
+
+use crate::failure::Failure;
+
+/// Pixels of a module in a picture: sharp on paper and on a screen.
+const SCALE: u32 = 8;
+/// Light modules around a code, as the standard asks for.
+const MARGIN: u32 = 4;
+/// Longest picture that is read, in bytes and in pixels on a side: a photo by a phone.
+const PICTURE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+const PICTURE_SIDE_MAX: u32 = 12_000;
+
+/// The text for a terminal: one code, or several with their numbers.
+pub(crate) fn for_terminal(text: &str) -> Result<String, Failure> {
+    let codes = parts::split(text).iter().map(|part| code(part)).collect::<Result<Vec<_>, _>>()?;
+    let count = codes.len();
+    let draw = |(number, code): (usize, &QrCode)| {
+        // Light modules are drawn, so that the code is the right way round on a dark terminal.
+        let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+        if count == 1 { drawn } else { format!("{drawn}\n    part {} of {count}", number + 1) }
+    };
+    Ok(codes.iter().enumerate().map(draw).collect::<Vec<_>>().join("\n\n"))
+}
+
+/// Writes the text into a picture, as one code: a picture has room for what a terminal hasn't.
+pub(crate) fn write_png(text: &str, path: &Path) -> Result<(), Failure> {
+    let code = code(text)?;
+    let width = code.width();
+    let side = (width as u32 + 2 * MARGIN) * SCALE;
+    let mut picture = GrayImage::from_pixel(side, side, Luma([255]));
+    for (at, _) in code.to_colors().into_iter().enumerate().filter(|(_, color)| *color == Color::Dark) {
+        let (column, row) = ((at % width) as u32 + MARGIN, (at / width) as u32 + MARGIN);
+        for (x, y) in (0..SCALE).flat_map(|x| (0..SCALE).map(move |y| (x, y))) {
+            picture.put_pixel(column * SCALE + x, row * SCALE + y, Luma([0]));
+        }
+    }
+    let failed = |error: image::ImageError| Failure::new(format!("{}: {error}", path.display()));
+    picture.save_with_format(path, image::ImageFormat::Png).map_err(failed)
+}
+
+fn code(text: &str) -> Result<QrCode, Failure> {
+    // Upper-case letters take 5.5 bits in a code, others 8.
+    let code = QrCode::with_error_correction_level(text.trim().to_ascii_uppercase(), EcLevel::L);
+    code.map_err(|error| Failure::new(format!("the text doesn't fit a QR code: {error}")).hint("send it as text"))
+}
+
+/// Whether a file is a picture, by how it begins.
+pub(crate) fn is_picture(path: &Path) -> bool {
+    let mut begin = [0; 8];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut begin));
+    read.is_ok_and(|_| begin == *b"\x89PNG\r\n\x1a\n" || begin.starts_with(b"\xff\xd8\xff"))
+}
+
+/// The text in the codes of one picture, or of several that show its parts.
+pub(crate) fn read(paths: &[&Path]) -> Result<String, Failure> {
+    let mut texts = Vec::new();
+    for path in paths {
+        let picture = open(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        texts.extend(texts_in(&picture));
+    }
+    parts::join(&texts).map_err(|error| {
+        let hint = error.hint();
+        Failure::new(format!("{}: {error}", paths.first().map_or(Path::new(""), |path| path).display())).hint(hint)
+    })
+}
+
+fn open(path: &Path) -> Result<GrayImage, Box<dyn Error>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(PICTURE_BYTES_MAX).read_to_end(&mut bytes)?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let mut limits = Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(PICTURE_SIDE_MAX), Some(PICTURE_SIDE_MAX));
+    reader.limits(limits);
+    Ok(reader.decode()?.into_luma8())
+}
+
+/// What all codes in a picture say. A picture that makes the reader stumble holds none.
+fn texts_in(picture: &GrayImage) -> Vec<String> {
+    let (width, height) = picture.dimensions();
+    let pixel = |x: usize, y: usize| picture.get_pixel(x as u32, y as u32).0[0];
+    let found = std::panic::catch_unwind(|| {
+        let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width as usize, height as usize, pixel);
+        prepared.detect_grids().iter().filter_map(|grid| grid.decode().ok()).map(|(_, text)| text).collect()
+    });
+    found.unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: usize) -> String {
+        format!("greenline-answer:{}", "abcdefgh2345".repeat(bytes / 12))
+    }
+
+    #[test]
+    fn what_is_written_into_a_picture_is_read_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        for bytes in [120, 700, 4_000] {
+            let path = folder.path().join(format!("{bytes}.png"));
+            write_png(&text(bytes), &path).unwrap();
+            assert!(is_picture(&path));
+            assert_eq!(read(&[&path]).unwrap().to_ascii_lowercase(), text(bytes));
+        }
+    }
+
+    #[test]
+    fn a_code_in_the_terminal_fits_eighty_columns() {
+        for bytes in [120, 3_000] {
+            let drawn = for_terminal(&text(bytes)).unwrap();
+            assert!(drawn.lines().all(|line| line.chars().count() <= 81), "{bytes}");
+        }
+    }
+
+    /// A photo of each part in the terminal, in any order.
+    #[test]
+    fn a_text_comes_together_from_pictures_of_its_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let parts = parts::split(&text(2_000));
+        let paths: Vec<_> = (0..parts.len()).map(|number| folder.path().join(format!("{number}.png"))).collect();
+        parts.iter().zip(&paths).for_each(|(part, path)| write_png(part, path).unwrap());
+        let mut shown: Vec<&Path> = paths.iter().map(|path| path.as_path()).collect();
+        shown.reverse();
+        assert_eq!(read(&shown).unwrap(), text(2_000));
+        assert!(read(&shown[1..]).unwrap_err().to_string().contains("3 of 4 parts"));
+    }
+
+    #[test]
+    fn pictures_without_a_code_and_broken_ones_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("gray.png");
+        GrayImage::from_fn(200, 200, |x, y| Luma([(x * 7 + y * 13) as u8])).save(&path).unwrap();
+        assert!(read(&[&path]).unwrap_err().to_string().contains("no QR code"));
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        assert!(read(&[&path]).is_err());
+    }
+}
