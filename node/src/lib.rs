@@ -9,6 +9,7 @@
 //! What decides is pure: the sync engine in `crdt`, whom to dial in [`dial`], the way out in `gateway`. The rest here
 //! carries it out. Without the feature `shell` only the pure half is built, for the simulator.
 
+pub mod clock;
 pub mod dial;
 
 #[cfg(feature = "shell")]

@@ -218,7 +218,7 @@ impl<S: Store> Replica<S> {
 
     fn readers(&self, now_ms: u64, wanted: impl Fn(&Certificate) -> bool) -> Vec<Reader> {
         let in_logs = self.logs.values().map(|log| &log.certificate);
-        let fits = |c: &&Certificate| wanted(c) && c.valid_at(now_ms).is_ok() && !self.revoked().is_out(&c.device);
+        let fits = |c: &&Certificate| wanted(c) && now_ms < c.not_after_ms && !self.revoked().is_out(&c.device);
         let readers: BTreeSet<Reader> = in_logs
             .chain(&self.membership.hubs)
             .filter(fits)

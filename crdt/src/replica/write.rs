@@ -147,7 +147,7 @@ impl<S: Store> Replica<S> {
             nonce: ByteArray::new(nonce),
             purpose: draft.purpose.clone(),
             priority: draft.priority,
-            delete_after_ms: now_ms.saturating_add(self.retention_ms()),
+            delete_after_ms: self.certified_since(now_ms).saturating_add(self.retention_ms()),
             keys: key.wrap(&readers, &context, derive(&seed, "wrap"))?,
             inside: ByteBuf::from(key.seal(0, &context, &encode(&inside))),
             blobs,
@@ -319,7 +319,7 @@ impl<S: Store> Replica<S> {
     /// restarted.
     fn time_to_write(&self, now_ms: u64) -> Hlc {
         let heard = self.logs.values().fold(self.clock, |clock, log| clock.follow(log.time, now_ms));
-        heard.next(now_ms)
+        heard.next(self.certified_since(now_ms))
     }
 
     fn put_blob(&mut self, sealed: &[u8]) -> Result<BlobRef, AppendError> {
@@ -329,9 +329,15 @@ impl<S: Store> Replica<S> {
         Ok(blob)
     }
 
+    /// The own clock, but not before the own certificate began: that it is here shows that it has. So a clock that is days behind
+    /// keeps nobody from capturing.
+    fn certified_since(&self, now_ms: u64) -> u64 {
+        now_ms.max(self.identity.certificate.not_before_ms)
+    }
+
     pub(super) fn check_may_write(&self, kind: Kind, now_ms: u64) -> Result<(), AppendError> {
         let certificate = &self.identity.certificate;
-        certificate.valid_at(now_ms)?;
+        certificate.valid_at(self.certified_since(now_ms))?;
         if self.revoked().is_out(&certificate.device) {
             return Err(AppendError::Revoked);
         }

@@ -144,6 +144,9 @@ fn alarms(status: &Value) -> Markup {
                 ". Ask the supervisor for a renewal: without one it can't capture, and nobody admits it."
             }
         }
+        @if !status["clock"].is_null() {
+            p.alert role="alert" { (text(&status["clock"], "words")) "." }
+        }
         @for faulty in items(&status["refused"]) {
             p.alert role="alert" { (text(faulty, "alias")) ": " (text(faulty, "words")) "." }
         }

@@ -8,6 +8,7 @@ use gateway::driver::Engine;
 use serde_json::{Value, json};
 
 use super::{App, Problem};
+use crate::clock;
 use crate::names::alias;
 use crate::shared::Shared;
 
@@ -58,7 +59,10 @@ pub(super) fn describe(engine: &Engine, now_ms: u64, shared: &Shared) -> Value {
         json!({"device": device.to_string(), "alias": alias(engine, device), "count": faults.total(),
                "faults": faults, "words": faults.words()})
     });
+    let doubt = clock::doubt(engine, now_ms).ok().flatten();
+    let clock = doubt.map(|doubt| json!({"ahead": doubt.ahead, "by_ms": doubt.by_ms, "words": doubt.words()}));
     json!({
+        "clock": clock,
         "device": {"id": certificate.device.to_string(), "alias": certificate.alias, "roles": certificate.roles.names(),
                    "not_after_ms": certificate.not_after_ms, "renewal_due": certificate.ends_soon(now_ms)},
         "site": {"id": replica.site().to_string(), "name": shared.site_name},

@@ -37,6 +37,9 @@ fn lines(status: &Value) -> Vec<String> {
         format!("  peers      {}", status["peers"]),
         format!("  gateway    {}", gateway(status)),
     ];
+    if !status["clock"].is_null() {
+        lines.push(format!("  CLOCK      {}", text(&status["clock"], "words")));
+    }
     if device["renewal_due"] == true {
         lines.push(format!(
             "  ENDS       its certificate, on {}; renew it: `greenline device request`, and the answer of `device enrol`",
