@@ -5,7 +5,7 @@
 //! key file ─────────────────────────────────────────────────────────► key ───┴─► XChaCha20-Poly1305 of the secrets
 //! ```
 //!
-//! Nothing here touches a file or draws a random number: `home.rs` and `enrol.rs` do.
+//! Nothing here touches a file or draws a random number: `home.rs` and `authority.rs` do.
 
 use std::fmt;
 

@@ -6,29 +6,31 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use crdt::audit::{Record, segment};
 use crdt::blob::{BlobRef, GROUP_BYTES, Outline};
 use crdt::codec::{decode, encode};
-use crdt::entry::{ENTRY_BYTES_MAX, Entry, SignedHeader, bad_signatures};
+use crdt::entry::{About, ENTRY_BYTES_MAX, Entry, SignedHeader, bad_signatures};
 use crdt::ids::{BlobId, CaptureId, DeviceId, EntryHash, LogId, SiteId};
 use crdt::knowledge::{Fact, Known};
 use crdt::replica::{Cursor, Head, Log};
 use crdt::seal::{ContentKey, GroupKey, GroupSealed, Sealed, SealingSecret, WrappedKey};
-use crdt::site::{Certificate, Manifest, Request};
+use crdt::site::{Certificate, Manifest, Request, Roles};
 use crdt::statement::{Inside, Kind, ReviewContent, Statement, VerdictContent};
 use crdt::sync::Engine;
 use crdt::sync::frame::Frame;
+use crdt::vault::VaultKey;
 use crdt::view::CaptureView;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::peer::Peer;
-use crate::site::Site;
+use crate::site::{Pen, Site};
 
 /// A named body.
 pub(crate) type Body = (&'static str, fn(&[u8]));
 
 /// All bodies, by the name of their fuzz target.
-pub(crate) const ALL: [Body; 8] = [
+pub(crate) const ALL: [Body; 10] = [
     ("entry", entry),
     ("statement", statement),
     ("site", site),
@@ -37,6 +39,8 @@ pub(crate) const ALL: [Body; 8] = [
     ("outline", outline),
     ("stored", stored),
     ("ids", ids),
+    ("record", record),
+    ("trail", trail),
 ];
 
 /// Reads a value; if that works, it is written and read back the same.
@@ -161,6 +165,31 @@ pub(crate) fn stored(data: &[u8]) {
     if let Some(known) = read::<Known>(data) {
         let _ = (known.is_gateway(u64::MAX), known.is_gateway(0));
     }
+}
+
+/// A change to a record, as a member would send it: sealed under the group key, in a sound entry. Whatever it is, a replica has an
+/// opinion on it, and another one the same.
+pub(crate) fn record(data: &[u8]) {
+    let site = Site::new();
+    let mut pen = Pen::new(site.enrol(150, Roles::OFFICER));
+    let context = [b"greenline edit\0".as_slice(), &site.authority.site().0].concat();
+    let sealed = GroupKey::new([4; 32]).seal(&context, &data[..data.len().min(4_200)], [6; 32]);
+    let edit = Statement::Edit(sealed).encode();
+    let entries = vec![pen.introduce(1_000), pen.write(1_000, About::Site, Kind::Edit as u8, edit)];
+    let [mut one, mut other] = [site.observer(), site.observer()];
+    one.ingest(1_000, entries.clone()).unwrap();
+    entries.into_iter().rev().for_each(|entry| drop(other.ingest(1_000, vec![entry]).unwrap()));
+    assert_eq!(one.record(About::Site), other.record(About::Site));
+}
+
+/// Files of the audit trail, and what is in them.
+pub(crate) fn trail(data: &[u8]) {
+    let key = VaultKey::new([7; 32]);
+    let _ = segment::read_header(&key, data, (SiteId([1; 32]), DeviceId([2; 32])));
+    if let Some(record) = read::<Record>(data) {
+        let _ = record.check();
+    }
+    let _ = key.open(b"context", data);
 }
 
 /// Ids as people type them.

@@ -48,13 +48,21 @@ proptest! {
     }
 }
 
+/// How often each sample is changed; `HEAVY=1` tries a hundred times as many.
+fn rounds() -> usize {
+    let heavy = std::env::var_os("HEAVY").is_some_and(|value| value != "0");
+    if heavy { 8_000 } else { 80 }
+}
+
 #[test]
 fn mutated_values_panic_no_reader() {
     let samples = samples();
     let mut dice = Dice::new(1);
+    let names: Vec<&str> = bodies::ALL.iter().map(|(name, _)| *name).collect();
+    println!("{} inputs for each of: {}", samples.len() * rounds(), names.join(", "));
     for (name, sound) in &samples {
         bodies::ALL.iter().for_each(|(_, body)| body(sound));
-        for _ in 0..80 {
+        for _ in 0..rounds() {
             let other = &samples[dice.draw(samples.len() as u64) as usize].1;
             let bytes = mutated(&mut dice, sound, other);
             for (body_name, body) in bodies::ALL {
