@@ -260,7 +260,7 @@ impl Trail {
         if let Err(error) = &opened {
             tracing::error!(%error, "nothing personal is shown: what can't be noted isn't done");
         }
-        let worker = Worker { journal: opened, fold: Fold::default() };
+        let worker = Worker { place: place.clone(), journal: opened, fold: Fold::default() };
         let thread = std::thread::Builder::new().name("trail".into()).spawn(move || worker.run(&inbox));
         if let Err(error) = &thread {
             tracing::error!(%error, "the audit trail has no thread");
@@ -312,6 +312,7 @@ impl Trail {
 
 /// What the thread has.
 struct Worker {
+    place: Place,
     journal: Result<Journal, TrailError>,
     fold: Fold,
 }
@@ -392,10 +393,7 @@ impl Worker {
 
     fn settle(&mut self, done: oneshot::Sender<Result<Chain, TrailError>>) {
         let records = self.fold.finish();
-        let settled = self.write(records).and_then(|()| match &self.journal {
-            Ok(journal) => Ok(journal.chain()),
-            Err(error) => Err(error.clone()),
-        });
+        let settled = self.write(records).and_then(|()| self.journal().map(|journal| journal.chain()));
         let _ = done.send(settled);
     }
 
@@ -408,14 +406,19 @@ impl Worker {
 
     /// After a failure nothing is a repetition any more: what wasn't noted isn't noted by its like.
     fn write(&mut self, records: Vec<Record>) -> Result<(), TrailError> {
-        let written = match &mut self.journal {
-            Ok(journal) => journal.append(now_ms(), records),
-            Err(error) => Err(error.clone()),
-        };
+        let written = self.journal().and_then(|journal| journal.append(now_ms(), records));
         if written.is_err() {
             self.fold = Fold::default();
         }
         written
+    }
+
+    /// The files. Another process that had them, for a record of its own, may have done with them by now.
+    fn journal(&mut self) -> Result<&mut Journal, TrailError> {
+        if matches!(self.journal, Err(TrailError::InUse)) {
+            self.journal = Journal::open(self.place.clone(), now_ms());
+        }
+        self.journal.as_mut().map_err(|error| error.clone())
     }
 
     fn patience(&self) -> Duration {
@@ -658,7 +661,9 @@ mod tests {
         let trail = Trail::start(place.clone());
         assert_eq!(trail.note(vec![shown(0, "ana")]).await, Err(TrailError::InUse));
         assert_eq!(trail.note(vec![shown(0, "ana")]).await, Err(TrailError::InUse), "nor by its like");
-        drop(journal);
         assert_eq!(all(&place), []);
+        drop(journal);
+        assert_eq!(trail.note(vec![shown(1, "ana")]).await, Ok(()), "the other process has done with it");
+        assert_eq!(all(&place), [shown(1, "ana")]);
     }
 }

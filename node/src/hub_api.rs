@@ -5,15 +5,17 @@
 //! | `/api/health` | 200 while every store can be written, 503 otherwise; open |
 //! | `/api/status` | sites, captures, gateways, screenings; with the owner's token |
 //! | `/api/audit/export`, `/api/audit/proof` | a site's trail and what became of captures; with the owner's token |
+//! | `/api/gallery/notes` | notes in the trails of all sites what is about to be done to the gallery by hand; with the owner's token |
 //! | `/metrics` | the same for Prometheus; with the owner's token |
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Query as UrlQuery, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use gateway::hub::{Hub, HubStatus, SiteStatus};
 use prometheus_client::encoding::text::encode;
@@ -27,6 +29,7 @@ use crate::api::{
     times_of,
 };
 use crate::audit::{Filter, Source, What};
+use crate::handling::Handling;
 use crate::metrics::OPEN_METRICS;
 
 /// Serves a hub's API on a loopback address.
@@ -39,6 +42,7 @@ fn router(token: Token, hub: Arc<Hub>) -> Router {
         .route("/api/status", get(status))
         .route("/api/audit/export", get(export))
         .route("/api/audit/proof", get(proof))
+        .route("/api/gallery/notes", post(note))
         .route("/metrics", get(metrics))
         .layer(middleware::from_fn_with_state(token, only_the_owner));
     Router::new()
@@ -87,6 +91,26 @@ async fn answer(
     let (driver, trail) = found.ok_or_else(|| Problem::bad_request("that isn't one of this hub's sites", next))?;
     let alias = driver.call(|engine, _| engine.replica().identity().certificate.alias.clone()).await?;
     send(Source { driver, trail }, what, filter, acting, &alias).await
+}
+
+/// Notes what is about to be done to the gallery, in the trail of each site. It may be done once all have it.
+async fn note(
+    State(hub): State<Arc<Hub>>,
+    acting: Acting,
+    body: Result<Json<Handling>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let next = "see `POST /api/gallery/notes` in the documentation of the API";
+    // What was sent isn't repeated: it may be somebody's reference.
+    let unfit = || Problem::bad_request("the body doesn't say what is done to the gallery", next);
+    let Json(handling) = body.map_err(|_| unfit())?;
+    let act = handling.act().map_err(|error| Problem::bad_request(error.to_string(), next))?;
+    let mut sites = 0;
+    for (driver, trail) in hub.audits() {
+        let alias = driver.call(|engine, _| engine.replica().identity().certificate.alias.clone()).await?;
+        trail.note(vec![acting.record(&alias, act, Vec::new(), None)]).await?;
+        sites += 1;
+    }
+    Ok((StatusCode::CREATED, Json(json!({"sites": sites}))))
 }
 
 async fn health(State(hub): State<Arc<Hub>>) -> (StatusCode, Json<Value>) {

@@ -25,6 +25,8 @@ pub mod enrol;
 #[cfg(feature = "shell")]
 mod files;
 #[cfg(feature = "shell")]
+pub mod handling;
+#[cfg(feature = "shell")]
 pub mod home;
 #[cfg(feature = "shell")]
 pub mod hub_api;

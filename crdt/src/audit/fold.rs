@@ -47,6 +47,9 @@ pub struct Fold(BTreeMap<Same, Window>);
 impl Fold {
     /// Something was done. Write what [`Self::due`] has first.
     pub fn note(&mut self, record: Record) -> Folded {
+        if !record.act.is_counted() {
+            return Folded::New(record);
+        }
         let same = Same {
             operator: record.operator.clone(),
             act: record.act,
@@ -97,6 +100,7 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::PersonName;
 
     fn listed(at_ms: u64, operator: &str) -> Record {
         Record { at_ms, operator: operator.into(), act: Act::Listed, captures: vec![], why: String::new(), times: 1 }
@@ -114,6 +118,17 @@ mod tests {
         assert_eq!(fold.note(listed(FOLD_MS, "ben")), Folded::Again, "his minute isn't over");
         assert_eq!(fold.finish(), [listed(FOLD_MS, "ben")]);
         assert_eq!((fold.finish(), fold.wake_at()), (vec![], None));
+    }
+
+    #[test]
+    fn what_changes_something_is_a_record_each_time() {
+        let mut fold = Fold::default();
+        let name = PersonName([1; 16]);
+        for act in [Act::PersonAdded(name), Act::PersonRemoved(name), Act::PersonAdded(name)] {
+            let done = Record { act, ..listed(0, "ana") };
+            assert_eq!(fold.note(done.clone()), Folded::New(done));
+        }
+        assert_eq!(fold.finish(), []);
     }
 
     #[test]

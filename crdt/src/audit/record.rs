@@ -1,5 +1,9 @@
 //! One record of the trail: something that was done and makes no entry.
 
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -49,7 +53,20 @@ pub enum Act {
     /// So many bytes at the end of the trail's last file didn't read: a crash tore what nobody was promised, or they were
     /// changed.
     Cut(u64),
+    /// A person was added to a hub's gallery by hand.
+    PersonAdded(PersonName),
+    /// A person's prints in it were replaced.
+    PersonReplaced(PersonName),
+    /// A person was removed from it.
+    PersonRemoved(PersonName),
+    /// So many people in it were listed.
+    PeopleListed(u32),
 }
+
+/// A person of a hub's gallery, by the name of their file there. Only the gallery's key makes it of a reference; to anybody else
+/// it tells that two records are about the same person, and not about whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PersonName(pub [u8; 16]);
 
 /// Parts of a capture, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -113,6 +130,11 @@ pub enum RecordError {
     Decode(#[from] DecodeError),
 }
 
+/// A text that is no person's name in a gallery.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[error("this is not the name of a person's file: expected 32 characters 0-9 and a-f")]
+pub struct ParseNameError;
+
 impl Parts {
     /// Names, document numbers and the like.
     pub const PARTICULARS: Self = Self(1);
@@ -156,13 +178,22 @@ impl Act {
     #[must_use]
     pub const fn verb(self) -> Verb {
         match self {
-            Self::Shown(_) | Self::Listed | Self::SiteShown => Verb::Consultation,
+            Self::PersonAdded(_) => Verb::Collection,
+            Self::PersonReplaced(_) => Verb::Alteration,
+            Self::Shown(_) | Self::Listed | Self::SiteShown | Self::PeopleListed(_) => Verb::Consultation,
             Self::Linked | Self::Compared => Verb::Combination,
             Self::Exported | Self::Packed => Verb::Disclosure,
             Self::Refused(_) | Self::Locked | Self::Unlocked => Verb::Access,
             Self::Protected(_) => Verb::Administration,
-            Self::Dropped(_) | Self::Cut(_) => Verb::Erasure,
+            Self::PersonRemoved(_) | Self::Dropped(_) | Self::Cut(_) => Verb::Erasure,
         }
+    }
+
+    /// Whether it is counted when it is done again within a while. What changes something is a record each time: added,
+    /// removed and added again is something else than added twice and removed.
+    #[must_use]
+    pub const fn is_counted(self) -> bool {
+        !matches!(self, Self::PersonAdded(_) | Self::PersonReplaced(_) | Self::PersonRemoved(_))
     }
 
     /// In words.
@@ -187,7 +218,26 @@ impl Act {
             Self::Protected(Under::KeyFile) => "put the keys under a key file".into(),
             Self::Dropped(to) => format!("dropped the records up to number {to}: they were past their time"),
             Self::Cut(bytes) => format!("cut {bytes} bytes off the trail that didn't read"),
+            Self::PersonAdded(name) => format!("added person {name} to the gallery"),
+            Self::PersonReplaced(name) => format!("replaced the prints of person {name} in the gallery"),
+            Self::PersonRemoved(name) => format!("removed person {name} from the gallery"),
+            Self::PeopleListed(people) => format!("was shown the gallery ({people} in it)"),
         }
+    }
+}
+
+impl fmt::Display for PersonName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER.encode(&self.0))
+    }
+}
+
+impl FromStr for PersonName {
+    type Err = ParseNameError;
+
+    fn from_str(text: &str) -> Result<Self, ParseNameError> {
+        let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or(ParseNameError)
     }
 }
 
@@ -238,7 +288,7 @@ mod tests {
     fn record() -> Record {
         let (operator, why) = ("o".repeat(OPERATOR_BYTES_MAX), "w".repeat(WHY_BYTES_MAX));
         let captures = vec![CaptureId([7; 16]); CAPTURES_MAX];
-        Record { at_ms: u64::MAX, operator, act: Act::Dropped(u64::MAX), captures, why, times: u32::MAX }
+        Record { at_ms: u64::MAX, operator, act: Act::PersonAdded(PersonName([7; 16])), captures, why, times: u32::MAX }
     }
 
     #[test]
@@ -253,6 +303,16 @@ mod tests {
         assert_eq!(refused(Record { why: "two\nlines".into(), ..record() }), RecordError::Why);
         let captures = vec![CaptureId([7; 16]); CAPTURES_MAX + 1];
         assert_eq!(refused(Record { captures, ..record() }), RecordError::Captures);
+    }
+
+    #[test]
+    fn a_persons_name_is_read_as_it_is_written_and_nothing_else_is_one() {
+        let name = PersonName([0xa7; 16]);
+        assert_eq!(name.to_string().parse(), Ok(name));
+        assert_eq!(Act::PersonAdded(name).words(), format!("added person {} to the gallery", "a7".repeat(16)));
+        for other in ["", "a7", "Ana Kovač", &"A7".repeat(16), &"a7".repeat(17)] {
+            assert_eq!(other.parse::<PersonName>(), Err(ParseNameError), "{other}");
+        }
     }
 
     #[test]

@@ -129,6 +129,33 @@ pub enum GalleryError {
     Folder(#[from] io::Error),
 }
 
+/// A person who is about to be added.
+pub struct Addition<'a> {
+    gallery: &'a Gallery,
+    person: Person,
+    replaces: bool,
+}
+
+impl Addition<'_> {
+    /// The name of the person's file.
+    #[must_use]
+    pub fn name(&self) -> [u8; 16] {
+        self.gallery.name(&self.person.reference)
+    }
+
+    /// Whether somebody with this reference is there already.
+    #[must_use]
+    pub const fn replaces(&self) -> bool {
+        self.replaces
+    }
+
+    /// Adds the person, durably.
+    pub fn write(&self) -> Result<(), GalleryError> {
+        let place = self.gallery.file_of(&self.person.reference);
+        Ok(self.gallery.write(&place, &self.gallery.encode(&self.person)?)?)
+    }
+}
+
 impl Gallery {
     /// The gallery in this folder, which is made if it isn't there. What an older program wrote there in the clear is
     /// encrypted, and the clear bytes are overwritten as well as the disk allows.
@@ -143,6 +170,13 @@ impl Gallery {
     /// Adds a person, durably, in the place of whoever had this reference; says whether somebody had. Poor prints are kept but
     /// never compared; one at least must be good enough.
     pub fn add(&self, reference: &str, prints: Vec<FingerPrint>) -> Result<bool, GalleryError> {
+        let addition = self.prepare(reference, prints)?;
+        addition.write()?;
+        Ok(addition.replaces)
+    }
+
+    /// The same up to the point where it is done: for who must say so before.
+    pub fn prepare(&self, reference: &str, prints: Vec<FingerPrint>) -> Result<Addition<'_>, GalleryError> {
         let reference = Reference::new(reference)?;
         if prints.len() > PRINTS_MAX {
             return Err(GalleryError::TooManyPrints(prints.len()));
@@ -150,24 +184,30 @@ impl Gallery {
         if !prints.iter().any(|(_, template)| template.quality().is_ok()) {
             return Err(GalleryError::NoUsablePrint);
         }
-        let place = self.file_of(&reference);
-        let replaced = place.try_exists()?;
-        if !replaced && self.stamp()?.0.len() >= PEOPLE_MAX {
+        let replaces = self.file_of(&reference).try_exists()?;
+        if !replaces && self.stamp()?.0.len() >= PEOPLE_MAX {
             return Err(GalleryError::Full);
         }
-        self.write(&place, &self.encode(&Person { reference, prints })?)?;
-        Ok(replaced)
+        Ok(Addition { gallery: self, person: Person { reference, prints }, replaces })
+    }
+
+    /// The name that a person's file has, whether or not there is one.
+    #[must_use]
+    pub fn name(&self, reference: &Reference) -> [u8; 16] {
+        self.cover.name(reference.as_str())
+    }
+
+    /// Whether there is anything that [`Gallery::remove`] would remove.
+    pub fn knows(&self, reference: &Reference) -> Result<bool, GalleryError> {
+        Ok(self.file_of(reference).try_exists()? || !self.leftovers(reference)?.is_empty())
     }
 
     /// Removes a person, durably, with whatever an interrupted [`Gallery::add`] left; says whether there was one.
     pub fn remove(&self, reference: &str) -> Result<bool, GalleryError> {
         let reference = Reference::new(reference)?;
         let place = self.file_of(&reference);
-        let leftover = format!("{}.", self.name_of(&reference));
-        for entry in self.entries()? {
-            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&leftover)) {
-                shred_if_there(&entry.path())?;
-            }
+        for leftover in self.leftovers(&reference)? {
+            shred_if_there(&leftover)?;
         }
         // Out of the way first: who reads meanwhile sees a whole person or none.
         let away = self.beside(&place);
@@ -208,16 +248,23 @@ impl Gallery {
         Ok(Stamp(files))
     }
 
+    /// What an interrupted [`Gallery::add`] or [`Gallery::remove`] left of a person.
+    fn leftovers(&self, reference: &Reference) -> io::Result<Vec<PathBuf>> {
+        let beginning = format!("{}.", self.file_name(reference));
+        let ours = |entry: &DirEntry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&beginning));
+        Ok(self.entries()?.into_iter().filter(ours).map(|entry| entry.path()).collect())
+    }
+
     fn entries(&self) -> io::Result<Vec<DirEntry>> {
         fs::read_dir(&self.folder)?.collect()
     }
 
     fn file_of(&self, reference: &Reference) -> PathBuf {
-        self.folder.join(self.name_of(reference))
+        self.folder.join(self.file_name(reference))
     }
 
-    fn name_of(&self, reference: &Reference) -> String {
-        let name: String = self.cover.name(reference.as_str()).iter().map(|byte| format!("{byte:02x}")).collect();
+    fn file_name(&self, reference: &Reference) -> String {
+        let name: String = self.name(reference).iter().map(|byte| format!("{byte:02x}")).collect();
         format!("{name}{SUFFIX}")
     }
 

@@ -153,6 +153,11 @@ impl Hub {
         found.map(|site| (site.driver.clone(), site.trail.clone()))
     }
 
+    /// The same of all sites.
+    pub fn audits(&self) -> impl Iterator<Item = (Driver, Trail)> {
+        self.sites.iter().map(|site| (site.driver.clone(), site.trail.clone()))
+    }
+
     /// Completes if the engine of a site stops by itself, which it does only after a fault.
     pub async fn stopped(&self) {
         let sites = self.sites.iter().map(|site| Box::pin(site.driver.stopped()));

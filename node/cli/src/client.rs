@@ -48,6 +48,23 @@ impl ActingArg {
     }
 }
 
+/// The same where nothing is about a capture.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct OperatorArg {
+    /// Who you are, for the audit trail; the device's alias if it isn't given
+    #[arg(long, env = "GREENLINE_OPERATOR", value_name = "NAME")]
+    operator: Option<String>,
+    /// Why you do it, for the audit trail. Never name the person that it is about
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+impl OperatorArg {
+    pub(crate) fn acting(&self) -> ActingArg {
+        ActingArg { operator: self.operator.clone(), why: self.why.clone() }
+    }
+}
+
 fn default_home() -> PathBuf {
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
     let data = data.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
@@ -74,6 +91,15 @@ impl Client {
             .build()
             .new_agent();
         Ok(Self { agent, url, token: home.token()?, acting: Vec::new() })
+    }
+
+    /// To what runs on this folder, on somebody's behalf; nothing, if nothing does. What was killed left its address there.
+    pub(crate) fn running(home: &HomeArg, acting: &ActingArg) -> Result<Option<Self>, Failure> {
+        if Home::open(&home.home)?.announced().is_err() {
+            return Ok(None);
+        }
+        let client = Self::connect(home)?.acting(acting)?;
+        Ok(client.get("/api/health").is_ok().then_some(client))
     }
 
     /// The same, on somebody's behalf.

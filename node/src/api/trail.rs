@@ -52,7 +52,7 @@ impl Acting {
     }
 
     /// A record of what somebody does.
-    pub(super) fn record(&self, alias: &str, act: Act, captures: Vec<CaptureId>, purpose: Option<&str>) -> Record {
+    pub(crate) fn record(&self, alias: &str, act: Act, captures: Vec<CaptureId>, purpose: Option<&str>) -> Record {
         Record {
             at_ms: now_ms(),
             operator: self.operator.clone().unwrap_or_else(|| alias.to_owned()),

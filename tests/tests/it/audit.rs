@@ -282,3 +282,95 @@ fn who_and_why_are_bounded_and_said_in_any_script() {
     let lines = show("Ana", "one\ntwo");
     assert!(lines.code == Some(1) && lines.err.contains("one line of text"), "{lines:?}");
 }
+
+/// What is done to a hub's gallery by hand is noted before it is done, whether or not the hub runs, and tells nobody's reference.
+#[test]
+fn what_is_done_to_a_gallery_by_hand_is_noted_and_what_can_not_be_is_not_done() {
+    let site = Site::found();
+    let home = site.home("hub").to_string_lossy().into_owned();
+    let gallery = |command: &str, rest: &[&str]| {
+        let by = ["--operator", "Ben", "--why", "list of November"];
+        greenline([&["hub", "gallery", command, "--home", &home], rest, &by].concat())
+    };
+    let person = Person::new(1, 1);
+    let (reference, print) = (person.reference(), site.path().join("print.png"));
+    std::fs::write(&print, &tests::on_file(&person)[0].1).unwrap();
+    let finger = format!("{}={}", tests::on_file(&person)[0].0, print.display());
+    let add = || gallery("add", &["--reference", &reference, "--finger", &finger]);
+    let _ = greenline(["device", "request", "--home", &home]).ok();
+    let homeless = add();
+    assert!(homeless.code == Some(1) && homeless.err.contains("belongs to no site"), "{homeless:?}");
+    site.enrol("hub", &["hub"]);
+
+    // By the command itself, and by the hub while it runs.
+    assert!(add().ok().contains("Added 1 of 1"));
+    let hub = site.hub("hub").start();
+    assert!(add().ok().contains("Added 1 of 1"));
+    assert!(gallery("list", &[]).ok().contains(&reference));
+    assert!(gallery("remove", &[&reference]).ok().contains("Removed"));
+    assert!(gallery("remove", &[&reference]).err.contains("there is no"));
+    assert_eq!(hub.api().post("/api/gallery/notes", &json!({"did": "added", "person": reference})).status, 400);
+    hub.stop();
+    // The layout that the program itself makes.
+    let people = site.path().join("people").join(&reference);
+    std::fs::create_dir_all(&people).unwrap();
+    std::fs::copy(&print, people.join(format!("finger-{}.png", tests::on_file(&person)[0].0))).unwrap();
+    let people = people.parent().unwrap().to_string_lossy().into_owned();
+    assert!(gallery("add", &["--from", &people]).ok().contains("Added 1 of 1"));
+
+    let name = greenline(["hub", "gallery", "name", "--home", &home, &reference]).ok().trim().to_owned();
+    let file = site.path().join("hub.jsonl").to_string_lossy().into_owned();
+    let _ = greenline(["audit", "export", "--home", &home, &file]).ok();
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(&reference) && text.contains(&name), "{text}");
+    let noted = lines(&file, "record");
+    let by_ben = noted.iter().filter(|it| it["by"] == "Ben" && it["why"] == "list of November");
+    let noted: Vec<[&str; 2]> = by_ben.map(|it| ["verb", "did"].map(|part| it[part].as_str().unwrap())).collect();
+    let expected = [
+        ["collection", &format!("added person {name} to the gallery")],
+        ["alteration", &format!("replaced the prints of person {name} in the gallery")],
+        ["consultation", "was shown the gallery (1 in it)"],
+        ["erasure", &format!("removed person {name} from the gallery")],
+        ["collection", &format!("added person {name} to the gallery")],
+    ];
+    assert_eq!(noted, expected);
+    assert!(verified(Path::new(&file))["verbs"]["erasure"] == 1);
+
+    // What can't be noted isn't done.
+    let trail =
+        files_in(Path::new(&home)).into_iter().find(|file| file.extension().is_some_and(|it| it == "trail")).unwrap();
+    let mut bytes = std::fs::read(&trail).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&trail, &bytes).unwrap();
+    let people = || files_in(&Path::new(&home).join("gallery")).len();
+    for refused in [gallery("list", &[]), gallery("remove", &[&reference]), add()] {
+        assert!(refused.code == Some(1) && refused.err.contains("audit trail"), "{refused:?}");
+        assert!(refused.err.contains("a new trail begins") && refused.out.is_empty(), "{refused:?}");
+    }
+    assert_eq!(people(), 1, "still there");
+    let hub = site.hub("hub").start();
+    assert!(gallery("remove", &[&reference]).err.contains("a new trail begins"), "nor by the hub");
+    assert_eq!(people(), 1);
+    drop(hub);
+}
+
+/// Who locks a device, and who unlocks it, is noted as they say.
+#[test]
+fn who_locks_a_device_and_who_unlocks_it_is_noted() {
+    let site = Site::found();
+    site.enrol("hub", &["hub"]);
+    site.enrol("ana", &["officer"]);
+    let passphrase = site.path().join("passphrase").to_string_lossy().into_owned();
+    std::fs::write(&passphrase, "gate two sticks in winter").unwrap();
+    let home = site.home("ana").to_string_lossy().into_owned();
+    let _ = greenline(["keystore", "protect", "--home", &home, "--new-passphrase-file", &passphrase]).ok();
+    let ana = site.device("ana").arg("--passphrase-file").arg(&passphrase).start();
+    let _ = on(&ana, &["lock"], &["--operator", "Ben", "--why", "end of shift"]).ok();
+    let _ = on(&ana, &["unlock"], &["--operator", "Ana Kovač", "--passphrase-file", &passphrase]).ok();
+    let file = site.path().join("ana.jsonl").to_string_lossy().into_owned();
+    let _ = on(&ana, &["audit", "export"], &[&file]).ok();
+    let done: Vec<Value> = lines(&file, "record").into_iter().filter(|it| it["verb"] == "access").collect();
+    let words: Vec<[&str; 3]> =
+        done.iter().map(|it| ["by", "did", "why"].map(|part| it[part].as_str().unwrap())).collect();
+    assert_eq!(words, [["Ben", "locked the device", "end of shift"], ["Ana Kovač", "unlocked the device", ""]]);
+}

@@ -29,19 +29,10 @@ impl Asked<'_> {
     /// Hands each line of the export to `each`.
     pub(crate) fn lines(&self, mut each: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
         let wanted = self.filter.read().map_err(|error| Failure::new(error).hint(error.hint()))?;
-        match self.running()? {
+        match Client::running(&self.keys.home, &self.acting)? {
             Some(client) => client.lines(&self.path(), each),
             None => runtime()?.block_on(self.open_folder(wanted, &mut each)),
         }
-    }
-
-    /// A client of what runs on the folder. One that was killed left its address there.
-    fn running(&self) -> Result<Option<Client>, Failure> {
-        if Home::open(&self.keys.home.home)?.announced().is_err() {
-            return Ok(None);
-        }
-        let client = Client::connect(&self.keys.home)?.acting(&self.acting)?;
-        Ok(client.get("/api/health").is_ok().then_some(client))
     }
 
     fn path(&self) -> String {

@@ -174,7 +174,7 @@ fn encrypt_all(home: &Home) -> Result<(), Failure> {
         }
     }
     if home.gallery_dir().is_dir() {
-        super::hub::open_gallery(home)?;
+        super::gallery::open_gallery(home)?;
     }
     Ok(())
 }

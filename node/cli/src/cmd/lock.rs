@@ -5,7 +5,7 @@ use node::home::Home;
 use node::keystore::Protection;
 use serde_json::json;
 
-use crate::client::{Client, HomeArg};
+use crate::client::{Client, HomeArg, OperatorArg};
 use crate::failure::Failure;
 use crate::output;
 use crate::unlock::KeysArg;
@@ -15,6 +15,8 @@ use crate::unlock::KeysArg;
 pub(crate) struct LockArgs {
     #[command(flatten)]
     home: HomeArg,
+    #[command(flatten)]
+    by: OperatorArg,
 }
 
 /// Unlock the running device, with the passphrase or the key file of its keys.
@@ -22,15 +24,17 @@ pub(crate) struct LockArgs {
 pub(crate) struct UnlockArgs {
     #[command(flatten)]
     keys: KeysArg,
+    #[command(flatten)]
+    by: OperatorArg,
 }
 
 pub(crate) fn lock(args: &LockArgs) -> Result<(), Failure> {
-    let _ = Client::connect(&args.home)?.post("/api/lock", &json!({}))?;
+    let _ = Client::connect(&args.home)?.acting(&args.by.acting())?.post("/api/lock", &json!({}))?;
     output::say("Locked.")
 }
 
 pub(crate) fn unlock(args: &UnlockArgs) -> Result<(), Failure> {
-    let client = Client::connect(&args.keys.home)?;
+    let client = Client::connect(&args.keys.home)?.acting(&args.by.acting())?;
     let body = match Home::open(&args.keys.home.home)?.protection()? {
         Protection::KeyFile => json!({"key_file": args.keys.opener.key_file_text()?.as_str()}),
         Protection::Nothing | Protection::Passphrase(_) => {

@@ -7,6 +7,8 @@ pub(crate) mod capture;
 pub(crate) mod completions;
 pub(crate) mod device;
 pub(crate) mod edit;
+pub(crate) mod gallery;
+mod gallery_notes;
 pub(crate) mod hub;
 pub(crate) mod keystore;
 pub(crate) mod list;

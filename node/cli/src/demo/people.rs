@@ -9,7 +9,8 @@ use synth::{Dice, Quality, png, print_png};
 
 use super::report::Expected;
 use super::stage::OFFLINE;
-use crate::cmd::hub::{add_person, open_gallery, pool};
+use crate::cmd::gallery::{add_person, open_gallery};
+use crate::cmd::hub::pool;
 use crate::failure::Failure;
 use crate::parallel;
 
