@@ -3,15 +3,24 @@
 //! ```text
 //! FOLDER/authority.key    the authority's seed: a keystore, see `keystore.rs`
 //! FOLDER/site             manifest, group keys, roster, join codes; encrypted
+//! FOLDER/trail/           what was done with the key, and by whom; encrypted
+//! FOLDER/lock             who has it locked may write
 //! an export               both in one keystore, for another machine or a safe
 //! ```
+//!
+//! What is done is noted in the trail before it is done.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 
+use crdt::audit::{Act, Record};
 use crdt::codec::{decode, encode};
-use crdt::seal::Seed;
+use crdt::entry::DeviceKey;
+use crdt::seal::{Seed, derive};
+use crdt::site::Authority;
 use crdt::vault::{NONCE_BYTES, VaultKey};
+use gateway::driver::now_ms;
+use gateway::trail::{Journal, Place};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -29,6 +38,25 @@ const KEY_CONTEXT: &str = "greenline site authority";
 const SITE_CONTEXT: &[u8] = b"greenline site";
 const EXPORT_CONTEXT: &str = "greenline site export";
 const FILE_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Who uses an authority's folder and why, for its trail.
+#[derive(Clone, Debug)]
+pub struct Acting {
+    /// In their own words.
+    pub operator: String,
+    /// Likewise.
+    pub why: String,
+}
+
+impl Default for Acting {
+    /// Somebody who doesn't say.
+    fn default() -> Self {
+        Self { operator: "authority".into(), why: String::new() }
+    }
+}
+
+/// Nobody else writes in an authority's folder as long as this lives.
+pub(crate) struct Alone(#[expect(dead_code, reason = "what counts is that it is locked")] File);
 
 /// What an export holds.
 #[derive(Serialize, Deserialize)]
@@ -50,7 +78,7 @@ impl Vault {
     }
 
     /// A new folder with a fresh key under `opener`.
-    pub(crate) fn make(dir: &Path, opener: &Opener) -> Result<Self, HomeError> {
+    pub(crate) fn make(dir: &Path, opener: &Opener) -> Result<(Self, Alone), HomeError> {
         Self::put(dir, dice(dir)?, opener)
     }
 
@@ -72,6 +100,31 @@ impl Vault {
         &self.seed
     }
 
+    /// The authority.
+    pub(crate) fn authority(&self) -> Authority {
+        Authority::from_seed(derive(&self.seed, "authority"))
+    }
+
+    /// Its key, as what writes the trail.
+    pub(crate) fn key(&self) -> DeviceKey {
+        DeviceKey::from_seed(derive(&self.seed, "authority"))
+    }
+
+    /// Where its trail is.
+    pub(crate) fn trail(&self) -> Place {
+        let key = VaultKey::new(*self.seed).derive("trail");
+        Place { dir: self.dir.join("trail"), key, site: self.authority().site(), device: self.key().id() }
+    }
+
+    /// Notes what is about to be done, at this time. It may be done once this returns.
+    pub(crate) fn note(&self, _: &Alone, acting: &Acting, now_ms: u64, acts: &[Act]) -> Result<(), HomeError> {
+        let record = |act: &Act| {
+            let Acting { operator, why } = acting.clone();
+            Record { at_ms: now_ms, operator, act: *act, captures: Vec::new(), why, times: 1 }
+        };
+        Ok(Journal::open(self.trail(), now_ms)?.append(now_ms, acts.iter().map(record).collect())?)
+    }
+
     /// What is known of the site, as it was written.
     pub(crate) fn read_site(&self) -> Result<Zeroizing<Vec<u8>>, HomeError> {
         let path = site_path(&self.dir);
@@ -83,27 +136,27 @@ impl Vault {
         opened.map_err(|_| HomeError::Damaged { path, why: "it was changed, or is another authority's".into() })
     }
 
-    /// Keeps other processes from writing what is known of the site, as long as the result lives. The key's file stands for it,
-    /// which isn't written meanwhile.
-    pub(crate) fn lock(&self) -> Result<File, HomeError> {
-        let path = key_path(&self.dir);
-        let io = |error| HomeError::Io { path: path.clone(), error };
-        let file = File::open(&path).map_err(io)?;
-        file.lock().map_err(io)?;
-        Ok(file)
+    /// Keeps other processes from writing, as long as the result lives; waits for one that does.
+    pub(crate) fn lock(&self) -> Result<Alone, HomeError> {
+        lock(&self.dir)
     }
 
     /// Writes what is known of the site.
-    pub(crate) fn write_site(&self, plain: &[u8]) -> Result<(), HomeError> {
+    pub(crate) fn write_site(&self, _: &Alone, plain: &[u8]) -> Result<(), HomeError> {
         let path = site_path(&self.dir);
         let sealed = self.site_key().seal(SITE_CONTEXT, plain, &*dice::<NONCE_BYTES>(&path)?);
         write_text(&path, SITE_HEADERS[2], &sealed)
     }
 
-    fn put(dir: &Path, seed: Zeroizing<Seed>, opener: &Opener) -> Result<Self, HomeError> {
+    /// A key in a folder that has none.
+    fn put(dir: &Path, seed: Zeroizing<Seed>, opener: &Opener) -> Result<(Self, Alone), HomeError> {
         make_private_dir(dir)?;
+        let alone = lock(dir)?;
+        if Self::exists(dir) {
+            return Err(HomeError::Exists { path: dir.to_owned() });
+        }
         write(&key_path(dir), KEY_HEADERS[1], KEY_CONTEXT, seed.as_slice(), opener)?;
-        Ok(Self { dir: dir.to_owned(), seed })
+        Ok((Self { dir: dir.to_owned(), seed }, alone))
     }
 
     fn site_key(&self) -> VaultKey {
@@ -121,15 +174,19 @@ pub fn protection(dir: &Path) -> Result<Protection, HomeError> {
 }
 
 /// Puts the key in an authority's folder under `new` from now on, and what older programs left in the clear too.
-pub fn protect(dir: &Path, old: &Opener, new: &Opener) -> Result<(), HomeError> {
+pub fn protect(dir: &Path, old: &Opener, new: &Opener, acting: &Acting) -> Result<(), HomeError> {
     let vault = Vault::unlock(dir, old)?;
-    vault.write_site(&vault.read_site()?)?;
+    let alone = vault.lock()?;
+    vault.note(&alone, acting, now_ms(), &[Act::Protected(new.under())])?;
+    vault.write_site(&alone, &vault.read_site()?)?;
     write(&key_path(dir), KEY_HEADERS[1], KEY_CONTEXT, vault.seed.as_slice(), new)
 }
 
 /// Writes key, manifest, group keys and roster of an authority into one file, under `cover`.
-pub fn export(dir: &Path, opener: &Opener, file: &Path, cover: &Opener) -> Result<(), HomeError> {
+pub fn export(dir: &Path, opener: &Opener, file: &Path, cover: &Opener, acting: &Acting) -> Result<(), HomeError> {
     let vault = Vault::unlock(dir, opener)?;
+    let alone = vault.lock()?;
+    vault.note(&alone, acting, now_ms(), &[Act::KeyExported])?;
     let content = Export { seed: *vault.seed, site: vault.read_site()?.to_vec() };
     let content = Zeroizing::new(encode(&content));
     write(file, EXPORT_HEADERS[1], EXPORT_CONTEXT, &content, cover)
@@ -141,8 +198,9 @@ pub fn export_protection(file: &Path) -> Result<Protection, HomeError> {
     keystore(file, &bytes).map(|keystore| keystore.protection())
 }
 
-/// Makes an authority's folder of an exported file, under what the file was under. There must be none yet.
-pub fn import(file: &Path, opener: &Opener, dir: &Path) -> Result<(), HomeError> {
+/// Makes an authority's folder of an exported file, under what the file was under. There must be none yet. Its trail begins here:
+/// what was done before is in that of the folder that was exported.
+pub fn import(file: &Path, opener: &Opener, dir: &Path, acting: &Acting) -> Result<(), HomeError> {
     if Vault::exists(dir) {
         return Err(HomeError::Exists { path: dir.to_owned() });
     }
@@ -150,7 +208,17 @@ pub fn import(file: &Path, opener: &Opener, dir: &Path) -> Result<(), HomeError>
     let content = open(file, &bytes, EXPORT_CONTEXT, opener)?;
     let damaged = |why: String| HomeError::Damaged { path: file.to_owned(), why };
     let content: Export = decode(&content, FILE_BYTES_MAX).map_err(|error| damaged(error.to_string()))?;
-    Vault::put(dir, Zeroizing::new(content.seed), opener)?.write_site(&content.site)
+    let (vault, alone) = Vault::put(dir, Zeroizing::new(content.seed), opener)?;
+    vault.note(&alone, acting, now_ms(), &[Act::KeyImported])?;
+    vault.write_site(&alone, &content.site)
+}
+
+fn lock(dir: &Path) -> Result<Alone, HomeError> {
+    let path = dir.join("lock");
+    let io = |error| HomeError::Io { path: path.clone(), error };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io)?;
+    file.lock().map_err(io)?;
+    Ok(Alone(file))
 }
 
 fn key_path(dir: &Path) -> PathBuf {

@@ -24,7 +24,7 @@ use crdt::seal::{GroupKey, SealingSecret, Seed, derive};
 use crdt::site::{Certificate, Manifest, Request};
 use crdt::vault::{NONCE_BYTES, VaultKey};
 use data_encoding::BASE32_NOPAD_NOCASE as BASE32;
-use gateway::trail::Place;
+use gateway::trail::{Place, TrailError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -79,6 +79,9 @@ pub enum HomeError {
         /// Why not.
         error: KeystoreError,
     },
+    /// What is about to be done can't be noted.
+    #[error(transparent)]
+    Trail(#[from] TrailError),
     /// No device runs on this folder.
     #[error("no device is running on {path}")]
     NotRunning {
@@ -109,6 +112,7 @@ impl HomeError {
             Self::Damaged { .. } => "restore the file from a backup, or enrol the device anew in another folder",
             Self::Exists { .. } => "choose another place; keys that are lost can't be made again",
             Self::Keystore { error, .. } => error.hint(),
+            Self::Trail(error) => error.hint(),
             Self::NotRunning { .. } => "start it with `greenline run`, in another window, with the same --home",
             Self::Io { .. } => "check that the folder is there, that it is yours and that the disk has room",
         }

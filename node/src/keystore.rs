@@ -10,6 +10,7 @@
 use std::fmt;
 
 use argon2::{Algorithm, Argon2, Params, Version};
+use crdt::audit::Under;
 use crdt::codec::{checksum, decode, encode};
 use crdt::vault::{NONCE_BYTES, Nonce, VaultKey};
 use serde::{Deserialize, Serialize};
@@ -127,6 +128,18 @@ enum Lock {
     Nothing,
     Passphrase { salt: [u8; SALT_BYTES], cost: Cost },
     KeyFile { name: [u8; 16] },
+}
+
+impl Opener {
+    /// What it is, for the audit trail.
+    #[must_use]
+    pub const fn under(&self) -> Under {
+        match self {
+            Self::Nothing => Under::Nothing,
+            Self::Passphrase(_) => Under::Passphrase,
+            Self::KeyFile(_) => Under::KeyFile,
+        }
+    }
 }
 
 impl fmt::Debug for Passphrase {

@@ -26,7 +26,7 @@ mod verb;
 pub use chain::{Chain, Digest, Head, HeadError, LineHash, Point, SignedHead, TrailId, leaf};
 pub use fold::{FOLD_MS, Fold, Folded};
 pub use record::{
-    Act, CAPTURES_MAX, OPERATOR_BYTES_MAX, ParseNameError, Parts, PersonName, RECORD_BYTES_MAX, Record, RecordError,
-    Refused, SALT_BYTES, Salted, Under, WHY_BYTES_MAX,
+    Act, CAPTURES_MAX, CodeName, OPERATOR_BYTES_MAX, ParseNameError, Parts, PersonName, RECORD_BYTES_MAX, Record,
+    RecordError, Refused, SALT_BYTES, Salted, Under, WHY_BYTES_MAX,
 };
 pub use verb::Verb;

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE32_NOPAD_NOCASE as BASE32, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Verb;
 use crate::codec::{DecodeError, decode, encode};
-use crate::ids::CaptureId;
+use crate::ids::{CaptureId, DeviceId};
 use crate::replica::PAGE_MAX;
+use crate::revocation::Cause;
+use crate::site::Roles;
 
 /// Longest name of an operator, in bytes.
 pub const OPERATOR_BYTES_MAX: usize = 64;
@@ -61,7 +63,51 @@ pub enum Act {
     PersonRemoved(PersonName),
     /// So many people in it were listed.
     PeopleListed(u32),
+    /// An authority founded its site.
+    Founded,
+    /// It certified a device, or renewed its certificate.
+    Certified {
+        /// The device.
+        device: DeviceId,
+        /// What it may do.
+        roles: Roles,
+        /// For how long.
+        days: u32,
+    },
+    /// It gave out a join code.
+    CodeMade {
+        /// Which.
+        code: CodeName,
+        /// What the device that uses it may do.
+        roles: Roles,
+        /// For how long it is certified.
+        days: u32,
+    },
+    /// A device used a code, and is certified.
+    CodeUsed {
+        /// Which.
+        code: CodeName,
+        /// The device.
+        device: DeviceId,
+    },
+    /// The authority took a code back.
+    CodeWithdrawn(CodeName),
+    /// It signed that a device is revoked.
+    Ordered {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Its key was exported.
+    KeyExported,
+    /// Its folder was made of an exported key.
+    KeyImported,
 }
+
+/// The id of a join code, which isn't the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct CodeName(pub [u8; 5]);
 
 /// A person of a hub's gallery, by the name of their file there. Only the gallery's key makes it of a reference; to anybody else
 /// it tells that two records are about the same person, and not about whom.
@@ -184,7 +230,15 @@ impl Act {
             Self::Linked | Self::Compared => Verb::Combination,
             Self::Exported | Self::Packed => Verb::Disclosure,
             Self::Refused(_) | Self::Locked | Self::Unlocked => Verb::Access,
-            Self::Protected(_) => Verb::Administration,
+            Self::Protected(_)
+            | Self::Founded
+            | Self::Certified { .. }
+            | Self::CodeMade { .. }
+            | Self::CodeUsed { .. }
+            | Self::CodeWithdrawn(_)
+            | Self::Ordered { .. }
+            | Self::KeyExported
+            | Self::KeyImported => Verb::Administration,
             Self::PersonRemoved(_) | Self::Dropped(_) | Self::Cut(_) => Verb::Erasure,
         }
     }
@@ -222,7 +276,30 @@ impl Act {
             Self::PersonReplaced(name) => format!("replaced the prints of person {name} in the gallery"),
             Self::PersonRemoved(name) => format!("removed person {name} from the gallery"),
             Self::PeopleListed(people) => format!("was shown the gallery ({people} in it)"),
+            Self::Founded => "founded the site".into(),
+            Self::Certified { device, roles, days } => {
+                format!("certified device {device} for {days} days as {}", called(roles))
+            }
+            Self::CodeMade { code, roles, days } => {
+                format!("gave out code {code}, for a device that is certified for {days} days as {}", called(roles))
+            }
+            Self::CodeUsed { code, device } => format!("let device {device} use code {code}"),
+            Self::CodeWithdrawn(code) => format!("withdrew code {code}"),
+            Self::Ordered { device, cause } => format!("signed that device {device} is revoked: {}", cause.word()),
+            Self::KeyExported => "exported the authority's key".into(),
+            Self::KeyImported => "made this folder of an exported key".into(),
         }
+    }
+}
+
+fn called(roles: Roles) -> String {
+    let names = roles.names();
+    if names.is_empty() { "carrier".into() } else { names.join(", ") }
+}
+
+impl fmt::Display for CodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE32.encode(&self.0).to_ascii_lowercase())
     }
 }
 
@@ -285,10 +362,12 @@ impl Salted {
 mod tests {
     use super::*;
 
+    const LONGEST: Act = Act::Certified { device: DeviceId([7; 32]), roles: Roles(u8::MAX), days: u32::MAX };
+
     fn record() -> Record {
         let (operator, why) = ("o".repeat(OPERATOR_BYTES_MAX), "w".repeat(WHY_BYTES_MAX));
         let captures = vec![CaptureId([7; 16]); CAPTURES_MAX];
-        Record { at_ms: u64::MAX, operator, act: Act::PersonAdded(PersonName([7; 16])), captures, why, times: u32::MAX }
+        Record { at_ms: u64::MAX, operator, act: LONGEST, captures, why, times: u32::MAX }
     }
 
     #[test]
@@ -313,6 +392,16 @@ mod tests {
         for other in ["", "a7", "Ana Kovač", &"A7".repeat(16), &"a7".repeat(17)] {
             assert_eq!(other.parse::<PersonName>(), Err(ParseNameError), "{other}");
         }
+    }
+
+    #[test]
+    fn what_an_authority_does_names_devices_whole_and_codes_by_their_ids() {
+        let (device, code) = (DeviceId([7; 32]), CodeName([1; 5]));
+        let certified = Act::Certified { device, roles: Roles::default(), days: 30 };
+        assert_eq!(certified.words(), format!("certified device {device} for 30 days as carrier"));
+        assert_eq!(Act::CodeUsed { code, device }.words(), format!("let device {device} use code aeaqcaib"));
+        let acts = [certified, Act::CodeUsed { code, device }, Act::Founded, Act::KeyExported, Act::KeyImported];
+        assert!(acts.iter().all(|act| act.verb() == Verb::Administration));
     }
 
     #[test]

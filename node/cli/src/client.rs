@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use node::authority;
 use node::home::Home;
 use serde_json::Value;
 use ureq::http::{HeaderValue, Response};
@@ -36,6 +37,15 @@ pub(crate) struct ActingArg {
 }
 
 impl ActingArg {
+    /// The same in an authority's folder.
+    pub(crate) fn at_authority(&self) -> authority::Acting {
+        let nobody = authority::Acting::default();
+        authority::Acting {
+            operator: self.operator.clone().unwrap_or(nobody.operator),
+            why: self.why.clone().unwrap_or(nobody.why),
+        }
+    }
+
     fn headers(&self) -> Result<Vec<(&'static str, HeaderValue)>, Failure> {
         let given = [("x-greenline-operator", &self.operator), ("x-greenline-why", &self.why)];
         let header = |(name, text): (&'static str, &Option<String>)| {
@@ -51,7 +61,7 @@ impl ActingArg {
 /// The same where nothing is about a capture.
 #[derive(Args, Debug, Clone, Default)]
 pub(crate) struct OperatorArg {
-    /// Who you are, for the audit trail; the device's alias if it isn't given
+    /// Who you are, for the audit trail; the device's alias, or `authority`, if it isn't given
     #[arg(long, env = "GREENLINE_OPERATOR", value_name = "NAME")]
     operator: Option<String>,
     /// Why you do it, for the audit trail. Never name the person that it is about
@@ -62,6 +72,11 @@ pub(crate) struct OperatorArg {
 impl OperatorArg {
     pub(crate) fn acting(&self) -> ActingArg {
         ActingArg { operator: self.operator.clone(), why: self.why.clone() }
+    }
+
+    /// The same in an authority's folder.
+    pub(crate) fn at_authority(&self) -> authority::Acting {
+        self.acting().at_authority()
     }
 }
 

@@ -122,16 +122,16 @@ impl Wanted {
     #[must_use]
     pub fn entry(&self, header: &Header, certificate: &Certificate) -> bool {
         self.at(header.time.ms())
-            && self.by(certificate, &certificate.alias)
+            && self.by(certificate.device, Some(certificate.roles), &certificate.alias)
             && self.verb.is_none_or(|verb| verb == Verb::of_entry(header.kind).0)
             && self.capture.is_none_or(|capture| header.about.capture() == Some(capture))
     }
 
-    /// Whether a record of the holder of `certificate` is wanted.
+    /// Whether a record of a device with these roles is wanted; an authority's has none, not even that of carriers.
     #[must_use]
-    pub fn record(&self, record: &Record, certificate: &Certificate) -> bool {
+    pub fn record(&self, record: &Record, device: DeviceId, roles: Option<Roles>) -> bool {
         self.at(record.at_ms)
-            && self.by(certificate, &record.operator)
+            && self.by(device, roles, &record.operator)
             && self.verb.is_none_or(|verb| verb == record.act.verb())
             && self.capture.is_none_or(|capture| record.captures.contains(&capture))
     }
@@ -142,10 +142,10 @@ impl Wanted {
         self.filter.from_ms.is_none_or(|from| from <= ms) && self.filter.to_ms.is_none_or(|to| ms < to)
     }
 
-    fn by(&self, certificate: &Certificate, operator: &str) -> bool {
-        let roles = certificate.roles;
-        let role = |wanted: Roles| if wanted == Roles::default() { roles == wanted } else { roles.any(wanted) };
-        self.device.is_none_or(|device| device == certificate.device)
+    fn by(&self, device: DeviceId, roles: Option<Roles>, operator: &str) -> bool {
+        let has = |roles: Roles, wanted| if wanted == Roles::default() { roles == wanted } else { roles.any(wanted) };
+        let role = |wanted| roles.is_some_and(|roles| has(roles, wanted));
+        self.device.is_none_or(|wanted| wanted == device)
             && self.role.is_none_or(role)
             && self.filter.operator.as_ref().is_none_or(|wanted| wanted == operator)
     }

@@ -21,6 +21,9 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// Longest body that goes into an export, in bytes. Those that go at all are far shorter.
 pub const BODY_BYTES_MAX: usize = 8 * 1024;
 
+/// What an authority is called in its own trail.
+pub(super) const AUTHORITY: &str = "authority";
+
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,7 +67,7 @@ pub struct Begin {
     pub site: String,
     /// Its name.
     pub name: String,
-    /// The device that wrote this.
+    /// The device that wrote this; the public key of the authority.
     pub device: String,
     /// What people call it.
     pub alias: String,
@@ -74,7 +77,7 @@ pub struct Begin {
     pub filter: Filter,
     /// The site's manifest.
     pub manifest: String,
-    /// The device's certificate.
+    /// The device's certificate; an authority has none.
     pub certificate: String,
 }
 
@@ -185,6 +188,23 @@ impl Line {
         }))
     }
 
+    /// The first line of an authority's.
+    #[must_use]
+    pub fn begin_authority(at_ms: u64, filter: Filter, manifest: &Manifest) -> Self {
+        Self::Begin(Box::new(Begin {
+            format: FORMAT,
+            what: What::Trail,
+            site: manifest.site().to_string(),
+            name: manifest.name.clone(),
+            device: authority_of(manifest).to_string(),
+            alias: AUTHORITY.into(),
+            at_ms,
+            filter,
+            manifest: text_of(&encode(manifest)),
+            certificate: String::new(),
+        }))
+    }
+
     /// A log.
     #[must_use]
     pub fn log(log: LogId, entries: u64, last: EntryHash) -> Self {
@@ -246,6 +266,12 @@ impl Line {
     pub fn end(head: &SignedHead) -> Self {
         Self::End(EndLine { head: text_of(&encode(head)) })
     }
+}
+
+/// The authority of a site, as what writes a trail.
+#[must_use]
+pub fn authority_of(manifest: &Manifest) -> DeviceId {
+    DeviceId(manifest.authority())
 }
 
 /// What people call a device in a line: its alias, or the beginning of its id.

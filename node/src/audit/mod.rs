@@ -11,8 +11,11 @@
 //!  trail ─── records ──┘   (a device)        (any machine)
 //! ```
 //!
+//! What is handed out of an authority's trail is the same, without logs, and signed with the authority's key.
+//!
 //! [`line`] has the lines, [`verify`] checks them, [`tally`] counts what became of captures; all three are pure.
 
+pub mod authority;
 pub mod filter;
 pub mod line;
 pub mod tally;
@@ -22,6 +25,7 @@ pub mod write;
 #[cfg(test)]
 mod tests;
 
+pub use authority::write_authority;
 pub use filter::{Filter, FilterError, Wanted};
 pub use line::{LINE_BYTES_MAX, What};
 pub use tally::{Counts, Tally};

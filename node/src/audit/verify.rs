@@ -17,7 +17,7 @@ use thiserror::Error;
 use super::filter::Filter;
 use super::line::{
     BODY_BYTES_MAX, Begin, EndLine, EntryLine, FORMAT, LINE_BYTES_MAX, LeftOutLine, Line, LogLine, RecordLine,
-    RecordsLine, What, bytes_of,
+    RecordsLine, What, authority_of, bytes_of,
 };
 use super::tally::{Counts, Tally};
 
@@ -126,11 +126,13 @@ pub struct Summary {
     pub site: SiteId,
     /// Its name.
     pub name: String,
-    /// The device that wrote it.
+    /// The device that wrote it; the authority's key, if it did.
     pub device: DeviceId,
-    /// What people call it.
+    /// Whether the authority did, of its folder's trail.
+    pub by_authority: bool,
+    /// What people call the device.
     pub alias: String,
-    /// Its roles.
+    /// Its roles; an authority has none.
     pub roles: Roles,
     /// When it did, in ms.
     pub at_ms: u64,
@@ -194,7 +196,6 @@ pub struct Verifier {
 /// What the first line says, and what was counted since.
 struct Begun {
     manifest: Manifest,
-    certificate: Certificate,
     summary: Summary,
 }
 
@@ -267,18 +268,24 @@ impl Verifier {
         if self.expected.is_some_and(|expected| expected != site) {
             return Err(Why::OtherSite(site));
         }
-        let certificate: Certificate = value(&it.certificate)?;
-        certificate.verify(&manifest)?;
         // What doesn't read as a filter was never one.
         it.filter.read().map_err(|_| Why::Line)?;
-        let line = Line::begin(it.what, it.at_ms, it.filter.clone(), &manifest, &certificate);
+        let certificate = certificate_in(it, &manifest)?;
+        let (line, device, roles) = match &certificate {
+            Some(by) => (Line::begin(it.what, it.at_ms, it.filter.clone(), &manifest, by), by.device, by.roles),
+            None => {
+                let line = Line::begin_authority(it.at_ms, it.filter.clone(), &manifest);
+                (line, authority_of(&manifest), Roles::default())
+            }
+        };
         let summary = Summary {
             what: it.what,
             site,
             name: manifest.name.clone(),
-            device: certificate.device,
-            alias: certificate.alias.clone(),
-            roles: certificate.roles,
+            device,
+            by_authority: certificate.is_none(),
+            alias: it.alias.clone(),
+            roles,
             at_ms: it.at_ms,
             filter: it.filter.clone(),
             logs: 0,
@@ -292,7 +299,7 @@ impl Verifier {
             span_ms: None,
             counts: None,
         };
-        self.begun = Some(Begun { manifest, certificate, summary });
+        self.begun = Some(Begun { manifest, summary });
         Ok(line)
     }
 
@@ -302,7 +309,8 @@ impl Verifier {
 
     fn log(&mut self, it: &LogLine) -> Result<Line, Why> {
         self.close_log()?;
-        let begun = self.begun.as_mut().filter(|begun| self.trail.is_none() && begun.summary.counts.is_none());
+        let here = |summary: &Summary| summary.counts.is_none() && !summary.by_authority;
+        let begun = self.begun.as_mut().filter(|begun| self.trail.is_none() && here(&begun.summary));
         begun.ok_or(Why::Order)?.summary.logs += 1;
         let id: LogId = it.log.parse().map_err(|_| Why::Line)?;
         // In order, so that none is there twice.
@@ -420,7 +428,7 @@ impl Verifier {
         let trail = self.trail.take();
         let begun = self.begun()?;
         let (head, summary) = (&signed.head, &mut begun.summary);
-        if (head.chain.site, head.chain.device, head.at_ms) != (summary.site, begun.certificate.device, summary.at_ms) {
+        if (head.chain.site, head.chain.device, head.at_ms) != (summary.site, summary.device, summary.at_ms) {
             return Err(Why::OtherDevice);
         }
         match &trail {
@@ -498,6 +506,16 @@ impl Summary {
         let (first, last) = self.span_ms.unwrap_or((at_ms, at_ms));
         self.span_ms = Some((first.min(at_ms), last.max(at_ms)));
     }
+}
+
+/// The certificate of whoever writes an export; an authority needs none.
+fn certificate_in(it: &Begin, manifest: &Manifest) -> Result<Option<Certificate>, Why> {
+    if it.certificate.is_empty() && it.what == What::Trail {
+        return Ok(None);
+    }
+    let certificate: Certificate = value(&it.certificate)?;
+    certificate.verify(manifest)?;
+    Ok(Some(certificate))
 }
 
 /// Whether the holder of a certificate may write this, at that time. What may not keeps its place and has no effect.

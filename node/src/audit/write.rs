@@ -2,7 +2,7 @@
 
 use crdt::audit::{Act, Chain, Head, LineHash, Point, Record, Salted};
 use crdt::entry::Entry;
-use crdt::ids::{CaptureId, LogId};
+use crdt::ids::{CaptureId, DeviceId, LogId};
 use crdt::replica::{Head as LogHead, Replica};
 use crdt::site::{Certificate, Manifest, Roles};
 use crdt::statement::{Kind, Statement};
@@ -261,14 +261,22 @@ async fn write_records(
                 break;
             }
             number += 1;
-            out.line(&record_line(number, salted, wanted, &subject.certificate)).await?;
+            let Certificate { device, roles, .. } = subject.certificate;
+            out.line(&record_line(number, salted, wanted, device, Some(roles))).await?;
         }
     }
     Ok(start.unwrap_or(chain.end))
 }
 
-fn record_line(number: u64, salted: &Salted, wanted: &Wanted, certificate: &Certificate) -> Line {
-    if wanted.record(&salted.record, certificate) {
+/// A record, or that it is left out.
+pub(super) fn record_line(
+    number: u64,
+    salted: &Salted,
+    wanted: &Wanted,
+    device: DeviceId,
+    roles: Option<Roles>,
+) -> Line {
+    if wanted.record(&salted.record, device, roles) {
         Line::record(number, salted)
     } else {
         Line::left_out(number, salted)

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crdt::audit::CodeName;
 use crdt::codec::checksum;
 use data_encoding::BASE32_NOPAD_NOCASE as BASE32;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,14 @@ pub enum CodeError {
     /// That is no id of a code.
     #[error("an id of a code has 8 letters and digits, as `greenline site codes --list` prints them")]
     Id,
+}
+
+impl CodeId {
+    /// What the audit trail calls the code.
+    #[must_use]
+    pub const fn name(self) -> CodeName {
+        CodeName(self.0)
+    }
 }
 
 impl Code {

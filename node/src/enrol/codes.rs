@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crdt::audit::Act;
 use crdt::ids::DeviceId;
 use crdt::site::{Certificate, NAME_BYTES_MAX, Roles};
 use serde::{Deserialize, Serialize};
@@ -181,7 +182,7 @@ impl SiteFolder {
         if batch.valid.is_zero() || batch.valid > VALID_MAX {
             return Err(CodesError::Valid);
         }
-        let _alone = self.refresh()?;
+        let alone = self.refresh()?;
         let open = self.codes().iter().filter(|code| code.standing(now_ms) == Standing::Open).count();
         if open.saturating_add(batch.count) > OPEN_MAX {
             return Err(CodesError::TooMany(open.saturating_add(batch.count)));
@@ -191,7 +192,13 @@ impl SiteFolder {
         for _ in 0..batch.count {
             made.push(self.make_code(batch, now_ms)?);
         }
-        self.save()?;
+        let given = made.iter().map(|(code, _): &(Issued, _)| Act::CodeMade {
+            code: code.id.name(),
+            roles: code.roles,
+            days: code.days,
+        });
+        self.note(&alone, now_ms, &given.collect::<Vec<_>>())?;
+        self.save(&alone)?;
         Ok(made)
     }
 
@@ -231,18 +238,19 @@ impl SiteFolder {
 
     /// Takes a code back that nobody has used.
     pub fn withdraw_code(&mut self, id: CodeId, now_ms: u64) -> Result<(), CodesError> {
-        let _alone = self.refresh()?;
+        let alone = self.refresh()?;
         let code = self.file.codes.iter_mut().find(|code| code.id == id).ok_or(CodesError::Unknown(id))?;
         if code.standing(now_ms) != Standing::Open {
             return Err(CodesError::NotOpen(id));
         }
         code.fate = Fate::Withdrawn { at_ms: now_ms };
-        Ok(self.save()?)
+        self.note(&alone, now_ms, &[Act::CodeWithdrawn(id.name())])?;
+        Ok(self.save(&alone)?)
     }
 
     /// Certifies the device of a claim, if its code is good. That the code is used is on disk before this returns.
     pub fn redeem(&mut self, claim: &Claim, now_ms: u64) -> Result<Redeemed, RedeemError> {
-        let _alone = self.refresh()?;
+        let alone = self.refresh()?;
         let place = self.file.codes.iter().position(|code| code.id == claim.code());
         let place = place.ok_or(RedeemError::Denied(Denial::Unknown))?;
         let issued = self.file.codes[place].clone();
@@ -252,8 +260,9 @@ impl SiteFolder {
             // It missed the answer.
             (Fate::Used { .. }, Some(certificate)) => certificate,
             _ => {
+                self.note(&alone, now_ms, &[Act::CodeUsed { code: issued.id.name(), device: request.device }])?;
                 self.file.codes[place].fate = Fate::Used { device: request.device, at_ms: now_ms };
-                self.certify(request, issued.roles, &issued.alias, now_ms, issued.days)?
+                self.certify(&alone, request, (issued.roles, &issued.alias), now_ms, issued.days)?
             }
         };
         let text = self.answer(&certificate)?;

@@ -7,21 +7,23 @@ pub mod parts;
 pub mod wire;
 pub mod words;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use crdt::audit::{Act, Chain, Head, SignedHead};
 use crdt::codec::{DecodeError, checksum, decode, encode};
 use crdt::ids::DeviceId;
 use crdt::revocation::{Charge, Order};
-use crdt::seal::{GroupKey, Reader, SealError, Sealed, Seed, derive};
+use crdt::seal::{GroupKey, Reader, SealError, Sealed, derive};
 use crdt::site::{Authority, Certificate, CertificateError, Manifest, NAME_BYTES_MAX, Policy, Request, Roles};
 use data_encoding::BASE32_NOPAD_NOCASE as BASE32;
+use gateway::driver::now_ms;
+use gateway::trail::{Journal, Place};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use self::codes::Issued;
-use crate::authority::Vault;
+use crate::authority::{Acting, Alone, Vault};
 use crate::home::{Home, HomeError, MembershipFile, fill_random};
 use crate::keystore::Opener;
 
@@ -155,30 +157,38 @@ pub struct SiteFolder {
     vault: Vault,
     authority: Authority,
     file: SiteFile,
+    acting: Acting,
 }
 
 impl SiteFolder {
     /// Founds a site in a new folder, with a key that nothing protects: for exercises and tests.
     pub fn found(dir: &Path, name: &str, policy: Policy) -> Result<Self, EnrolError> {
-        Self::found_under(dir, name, policy, &Opener::Nothing)
+        Self::found_under(dir, name, policy, &Opener::Nothing, Acting::default())
     }
 
     /// Founds a site in a new folder, with its key under a passphrase or a key file.
-    pub fn found_under(dir: &Path, name: &str, policy: Policy, opener: &Opener) -> Result<Self, EnrolError> {
+    pub fn found_under(
+        dir: &Path,
+        name: &str,
+        policy: Policy,
+        opener: &Opener,
+        acting: Acting,
+    ) -> Result<Self, EnrolError> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(EnrolError::Name);
         }
         if Vault::exists(dir) {
             return Err(EnrolError::Exists(dir.to_owned()));
         }
-        let vault = Vault::make(dir, opener)?;
-        let authority = authority(vault.seed());
+        let (vault, alone) = Vault::make(dir, opener)?;
+        let authority = vault.authority();
         let manifest = authority.manifest(name, 1, policy);
         manifest.verify()?;
         let group_keys = vec![GroupKey::new(derive(vault.seed(), "first group key"))];
         let file = SiteFile { manifest, group_keys, roster: Vec::new(), codes: Vec::new() };
-        let folder = Self { dir: dir.to_owned(), vault, authority, file };
-        folder.save()?;
+        let folder = Self { dir: dir.to_owned(), vault, authority, file, acting };
+        folder.note(&alone, now_ms(), &[Act::Founded])?;
+        folder.save(&alone)?;
         Ok(folder)
     }
 
@@ -191,7 +201,13 @@ impl SiteFolder {
     pub fn unlock(dir: &Path, opener: &Opener) -> Result<Self, HomeError> {
         let vault = Vault::unlock(dir, opener)?;
         let file = read_site(&vault, dir)?;
-        Ok(Self { dir: dir.to_owned(), authority: authority(vault.seed()), vault, file })
+        Ok(Self { dir: dir.to_owned(), authority: vault.authority(), vault, file, acting: Acting::default() })
+    }
+
+    /// The same, used by somebody who says who they are, and why.
+    #[must_use]
+    pub fn acting(self, acting: Acting) -> Self {
+        Self { acting, ..self }
     }
 
     /// The site's manifest.
@@ -226,33 +242,35 @@ impl SiteFolder {
         if alias.is_empty() || alias.len() > NAME_BYTES_MAX {
             return Err(EnrolError::Name);
         }
-        let _alone = self.refresh()?;
-        let certificate = self.certify(request, roles, alias, now_ms, days)?;
+        let alone = self.refresh()?;
+        let certificate = self.certify(&alone, request, (roles, alias), now_ms, days)?;
         let text = self.answer(&certificate)?;
         Ok((certificate, text))
     }
 
-    /// Writes the roster with a new certificate in it. Nobody else may be writing.
+    /// Writes the roster with a new certificate in it.
     fn certify(
         &mut self,
+        alone: &Alone,
         request: &Request,
-        roles: Roles,
-        alias: &str,
+        (roles, alias): (Roles, &str),
         now_ms: u64,
         days: u32,
     ) -> Result<Certificate, HomeError> {
+        self.note(alone, now_ms, &[Act::Certified { device: request.device, roles, days }])?;
         let validity_ms = (now_ms.saturating_sub(DAY_MS), now_ms.saturating_add(u64::from(days) * DAY_MS));
         let certificate = self.authority.certify(request, roles, alias, validity_ms);
         self.file.roster.retain(|old| old.device != request.device);
         self.file.roster.push(certificate.clone());
-        self.save()?;
+        self.save(alone)?;
         Ok(certificate)
     }
 
     /// Signs that a device doesn't belong any more.
-    #[must_use]
-    pub fn revoke(&self, charge: Charge) -> Order {
-        self.authority.revoke(charge)
+    pub fn revoke(&self, charge: Charge, now_ms: u64) -> Result<Order, HomeError> {
+        let alone = self.vault.lock()?;
+        self.note(&alone, now_ms, &[Act::Ordered { device: charge.device, cause: charge.cause }])?;
+        Ok(self.authority.revoke(charge))
     }
 
     fn answer(&self, certificate: &Certificate) -> Result<String, EnrolError> {
@@ -270,15 +288,37 @@ impl SiteFolder {
         Ok(to_text(ANSWER_PREFIX, &answer))
     }
 
+    /// Notes that the trail is handed out. Nobody writes it as long as the first result lives; the second is where it ends.
+    pub(crate) fn hand_out(&self, now_ms: u64) -> Result<(Alone, Chain), HomeError> {
+        let alone = self.vault.lock()?;
+        self.note(&alone, now_ms, &[Act::Exported])?;
+        let chain = Journal::open(self.trail(), now_ms)?.chain();
+        Ok((alone, chain))
+    }
+
+    /// Where the trail is.
+    pub(crate) fn trail(&self) -> Place {
+        self.vault.trail()
+    }
+
+    /// Signs what is handed out of the trail.
+    pub(crate) fn sign(&self, head: Head) -> SignedHead {
+        head.sign(&self.vault.key())
+    }
+
+    fn note(&self, alone: &Alone, now_ms: u64, acts: &[Act]) -> Result<(), HomeError> {
+        self.vault.note(alone, &self.acting, now_ms, acts)
+    }
+
     /// Reads again what another process may have written meanwhile, and keeps others from writing as long as the result lives.
-    fn refresh(&mut self) -> Result<File, HomeError> {
+    fn refresh(&mut self) -> Result<Alone, HomeError> {
         let alone = self.vault.lock()?;
         self.file = read_site(&self.vault, &self.dir)?;
         Ok(alone)
     }
 
-    fn save(&self) -> Result<(), HomeError> {
-        self.vault.write_site(&encode(&self.file))
+    fn save(&self, alone: &Alone) -> Result<(), HomeError> {
+        self.vault.write_site(alone, &encode(&self.file))
     }
 
     /// The certificate last given to a device.
@@ -296,10 +336,6 @@ fn read_site(vault: &Vault, dir: &Path) -> Result<SiteFile, HomeError> {
         Ok(SiteFile { manifest: old.manifest, group_keys: old.group_keys, roster: old.roster, codes: Vec::new() })
     });
     file.map_err(|error: DecodeError| HomeError::Damaged { path: dir.join("site"), why: error.to_string() })
-}
-
-fn authority(seed: &Seed) -> Authority {
-    Authority::from_seed(derive(seed, "authority"))
 }
 
 pub(crate) fn to_text<T: Serialize>(prefix: &str, value: &T) -> String {
@@ -404,12 +440,12 @@ mod tests {
         let _ = f.answer(&home, Roles::OFFICER);
         let file = &f.site.file;
         let old = encode(&(&file.manifest, &file.group_keys, &file.roster));
-        f.site.vault.write_site(&old).unwrap();
+        f.site.vault.write_site(&f.site.vault.lock().unwrap(), &old).unwrap();
         let mut site = SiteFolder::open(&f.dir.path().join("site")).unwrap();
         assert_eq!((site.roster(), site.codes()), (f.site.roster(), [].as_slice()));
         let _ = site.enrol(&f.home("b").request().unwrap(), Roles::HUB, "hub", NOW_MS, 30).unwrap();
         assert_eq!(SiteFolder::open(&f.dir.path().join("site")).unwrap().roster().len(), 2);
-        f.site.vault.write_site(&old[..old.len() - 1]).unwrap();
+        f.site.vault.write_site(&f.site.vault.lock().unwrap(), &old[..old.len() - 1]).unwrap();
         assert!(matches!(
             SiteFolder::open(&f.dir.path().join("site")),
             Err(EnrolError::Home(HomeError::Damaged { .. }))

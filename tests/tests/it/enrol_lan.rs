@@ -209,6 +209,10 @@ fn a_batch_of_three_joins_by_codes_and_each_code_lets_one_in() {
     assert!(ended.ok().contains("Enrolled `tablet-3` (officer), valid until "));
     assert_eq!(states(&site), ["used", "used", "used", "withdrawn"]);
     assert_eq!(roster(&site).as_array().unwrap().len(), 4);
+    let trail = greenline(["audit", "show", "--authority", &text(&site.authority())]).ok();
+    let noted =
+        ["gave out code ", " use code ", "certified device ", "withdrew code "].map(|did| trail.matches(did).count());
+    assert_eq!(noted, [4, 3, 4, 1], "who missed the answer is certified once: {trail}");
 
     let hub = site.hub("hub").start();
     let four = site.device("four").hub(&hub).start();

@@ -45,12 +45,20 @@ struct SourceArg {
     /// Which of a hub's sites
     #[arg(long, value_name = "ID")]
     site: Option<SiteId>,
-    /// Who you are, for the audit trail: that it is handed out is noted too; the device's alias if it isn't given
+    /// Who you are, for the audit trail: that it is handed out is noted too; the device's alias, or `authority`, if it isn't given
     #[arg(long = "as", env = "GREENLINE_OPERATOR", value_name = "NAME")]
     operator: Option<String>,
     /// Why you ask, for the audit trail
     #[arg(long, value_name = "TEXT")]
     why: Option<String>,
+}
+
+/// The trail of an authority, in the place of a device's.
+#[derive(Args, Debug)]
+struct AuthorityArg {
+    /// The folder of a site's authority, in the place of a device's
+    #[arg(long, value_name = "FOLDER", conflicts_with = "site")]
+    authority: Option<PathBuf>,
 }
 
 /// What is shown. The rest is left out, and how much that is is shown.
@@ -84,7 +92,8 @@ A device shows what it did itself; supervisors' devices and hubs also show what 
 Whether or not something runs on the folder. Nothing about the persons checked is in the file.
 Examples:
   greenline audit export --home ./chief trail.jsonl --why 'yearly inspection'
-  greenline audit export --home ./hub trail.jsonl --from 2026-11-01 --verb combination";
+  greenline audit export --home ./hub trail.jsonl --from 2026-11-01 --verb combination
+  greenline audit export --authority ./site trail.jsonl";
 
 #[derive(Args, Debug)]
 #[command(after_help = EXPORT_HELP)]
@@ -93,6 +102,8 @@ struct ExportArgs {
     file: PathBuf,
     #[command(flatten)]
     source: SourceArg,
+    #[command(flatten)]
+    place: AuthorityArg,
     #[command(flatten)]
     filter: FilterArg,
     /// Print JSON
@@ -104,6 +115,8 @@ struct ExportArgs {
 struct ShowArgs {
     #[command(flatten)]
     source: SourceArg,
+    #[command(flatten)]
+    place: AuthorityArg,
     #[command(flatten)]
     filter: FilterArg,
     /// How many lines at most: the latest
@@ -163,7 +176,7 @@ pub(crate) fn run(args: &AuditArgs) -> Result<(), Failure> {
 }
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
-    let summary = args.source.asked(What::Trail, args.filter.filter()).keep(Some(&args.file))?;
+    let summary = args.source.asked(What::Trail, args.place.of(), args.filter.filter()).keep(Some(&args.file))?;
     if args.json {
         return output::json(&pages::json(&summary));
     }
@@ -172,7 +185,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
 
 fn show(args: &ShowArgs) -> Result<(), Failure> {
     let (mut latest, mut verifier) = (Latest::new(args.limit), Verifier::new(None));
-    args.source.asked(What::Trail, args.filter.filter()).lines(|line| {
+    args.source.asked(What::Trail, args.place.of(), args.filter.filter()).lines(|line| {
         latest.add(&verifier.line(line).map_err(|fault| unsound(&fault))?);
         Ok(())
     })?;
@@ -200,7 +213,7 @@ fn verify(args: &VerifyArgs) -> Result<(), Failure> {
 fn proof(args: &ProofArgs) -> Result<(), Failure> {
     let ms = |moment: Option<Moment>| moment.map(|Moment(ms)| ms);
     let filter = Filter { from_ms: ms(args.from), to_ms: ms(args.to), ..Filter::default() };
-    let summary = args.source.asked(What::Pack, filter).keep(args.out.as_deref())?;
+    let summary = args.source.asked(What::Pack, None, filter).keep(args.out.as_deref())?;
     if args.json {
         return output::json(&pages::json(&summary));
     }
@@ -208,9 +221,15 @@ fn proof(args: &ProofArgs) -> Result<(), Failure> {
 }
 
 impl SourceArg {
-    fn asked(&self, what: What, filter: Filter) -> Asked<'_> {
+    fn asked<'a>(&'a self, what: What, authority: Option<&'a Path>, filter: Filter) -> Asked<'a> {
         let acting = ActingArg { operator: self.operator.clone(), why: self.why.clone() };
-        Asked { keys: &self.keys, site: self.site, acting, what, filter }
+        Asked { keys: &self.keys, authority, site: self.site, acting, what, filter }
+    }
+}
+
+impl AuthorityArg {
+    fn of(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 }
 

@@ -97,6 +97,7 @@ fn named(captures: &[String]) -> String {
 /// What an export says and holds, in a few lines.
 pub(crate) fn summary(summary: &Summary) -> String {
     let what = if summary.what == What::Pack { "proof pack" } else { "audit trail" };
+    let of = if summary.by_authority { "the authority".into() } else { plain(&summary.alias) };
     let verbs: Vec<String> = summary.verbs.iter().map(|(verb, count)| format!("{} {count}", verb.word())).collect();
     let span = summary
         .span_ms
@@ -104,23 +105,20 @@ pub(crate) fn summary(summary: &Summary) -> String {
     let mut rows = vec![
         [
             "what".to_owned(),
-            format!(
-                "{what} of {} at {}, written {}",
-                plain(&summary.alias),
-                plain(&summary.name),
-                output::time(Some(summary.at_ms))
-            ),
+            format!("{what} of {of} at {}, written {}", plain(&summary.name), output::time(Some(summary.at_ms))),
         ],
         ["site".to_owned(), summary.site.to_string()],
         ["device".to_owned(), format!("{} ({})", summary.device, roles(summary))],
-        [
+    ];
+    if !summary.by_authority {
+        rows.push([
             "entries".to_owned(),
             format!(
                 "{}, {} left out; {} devices, {} logs",
                 summary.entries.shown, summary.entries.left_out, summary.devices, summary.logs
             ),
-        ],
-    ];
+        ]);
+    }
     if summary.what == What::Trail {
         rows.push([
             "records".to_owned(),
@@ -156,6 +154,9 @@ fn remarks(summary: &Summary) -> Vec<String> {
 }
 
 fn roles(summary: &Summary) -> String {
+    if summary.by_authority {
+        return "the site's authority".into();
+    }
     let names = summary.roles.names();
     if names.is_empty() { "carrier".into() } else { names.join(", ") }
 }
@@ -170,6 +171,7 @@ pub(crate) fn json(summary: &Summary) -> Value {
         "name": summary.name,
         "device": summary.device.to_string(),
         "alias": summary.alias,
+        "by_authority": summary.by_authority,
         "roles": summary.roles.names(),
         "at_ms": summary.at_ms,
         "filter": summary.filter,

@@ -1,10 +1,12 @@
 //! Where an export comes from: the device or hub that runs on a folder, or the folder itself if nothing does.
 
+use std::path::Path;
+
 use crdt::audit::{Act, Record};
 use crdt::ids::SiteId;
 use gateway::driver::{Driver, now_ms};
 use gateway::trail::Trail;
-use node::audit::{Filter, Source, Wanted, What, write};
+use node::audit::{Filter, Source, Wanted, What, write, write_authority};
 use node::home::{Home, HomeError};
 use tokio::sync::mpsc;
 
@@ -19,6 +21,8 @@ const PIECES_MAX: usize = 4;
 /// Whose export, and for whom.
 pub(crate) struct Asked<'a> {
     pub(crate) keys: &'a KeysArg,
+    /// The folder of a site's authority, in the place of a device's.
+    pub(crate) authority: Option<&'a Path>,
     pub(crate) site: Option<SiteId>,
     pub(crate) acting: ActingArg,
     pub(crate) what: What,
@@ -29,6 +33,10 @@ impl Asked<'_> {
     /// Hands each line of the export to `each`.
     pub(crate) fn lines(&self, mut each: impl FnMut(&str) -> Result<(), Failure>) -> Result<(), Failure> {
         let wanted = self.filter.read().map_err(|error| Failure::new(error).hint(error.hint()))?;
+        if let Some(folder) = self.authority {
+            let folder = self.keys.opener.site(folder)?.acting(self.acting.at_authority());
+            return write_authority(&folder, &wanted, each);
+        }
         match Client::running(&self.keys.home, &self.acting)? {
             Some(client) => client.lines(&self.path(), each),
             None => runtime()?.block_on(self.open_folder(wanted, &mut each)),

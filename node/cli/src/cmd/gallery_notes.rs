@@ -52,7 +52,7 @@ impl Notes {
 }
 
 /// Opens the trail for this record alone: a hub that is started meanwhile finds it free.
-fn append(place: &Place, alias: &str, acting: &ActingArg, act: Act) -> Result<(), Failure> {
+pub(super) fn append(place: &Place, alias: &str, acting: &ActingArg, act: Act) -> Result<(), Failure> {
     let at_ms = now_ms();
     let operator = acting.operator.clone().unwrap_or_else(|| alias.to_owned());
     let why = acting.why.clone().unwrap_or_default();

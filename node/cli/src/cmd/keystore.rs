@@ -3,17 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use crdt::audit::{Act, Record, Under};
+use crdt::audit::Act;
 use crdt::ids::SiteId;
 use crdt::store::redb::RedbStore;
-use gateway::driver::now_ms;
-use gateway::trail::Journal;
 use node::authority;
 use node::home::{Home, make_key_file};
 use node::keystore::{Opener, Protection};
 use serde_json::json;
 
-use crate::client::HomeArg;
+use super::gallery_notes::append;
+use crate::client::{ActingArg, HomeArg, OperatorArg};
 use crate::failure::Failure;
 use crate::output;
 use crate::unlock::{OpenerArg, ProtectArg};
@@ -70,6 +69,8 @@ struct ProtectArgs {
     opener: OpenerArg,
     #[command(flatten)]
     new: ProtectArg,
+    #[command(flatten)]
+    by: OperatorArg,
 }
 
 #[derive(Args, Debug)]
@@ -119,7 +120,7 @@ fn protect(args: &ProtectArgs) -> Result<(), Failure> {
     let what = match &args.place.site {
         Some(site) => {
             let (_, old) = args.opener.site_and_opener(site)?;
-            authority::protect(site, &old, &args.new.new_opener("the authority")?)?;
+            authority::protect(site, &old, &args.new.new_opener("the authority")?, &args.by.at_authority())?;
             "the authority's key"
         }
         None => {
@@ -127,7 +128,7 @@ fn protect(args: &ProtectArgs) -> Result<(), Failure> {
             let new = args.new.new_opener("this device")?;
             encrypt_all(&home)?;
             home.protect(&new)?;
-            note(&home, &new);
+            note(&home, &new, &args.by.acting());
             "the device's keys"
         }
     };
@@ -143,24 +144,17 @@ fn protect(args: &ProtectArgs) -> Result<(), Failure> {
 }
 
 /// Notes in the trail of each site that the keys lie under something else now. They do in any case.
-fn note(home: &Home, new: &Opener) {
-    let under = match new {
-        Opener::Nothing => Under::Nothing,
-        Opener::Passphrase(_) => Under::Passphrase,
-        Opener::KeyFile(_) => Under::KeyFile,
-    };
+fn note(home: &Home, new: &Opener, acting: &ActingArg) {
     for site in home.sites().unwrap_or_default() {
-        if let Err(failure) = note_at(home, site, Act::Protected(under)) {
+        if let Err(failure) = note_at(home, site, Act::Protected(new.under()), acting) {
             eprintln!("Warning: not noted in the audit trail: {failure}");
         }
     }
 }
 
-fn note_at(home: &Home, site: SiteId, act: Act) -> Result<(), Failure> {
-    let (at_ms, operator) = (now_ms(), home.membership(site)?.0.certificate.alias);
-    let record = Record { at_ms, operator, act, captures: Vec::new(), why: String::new(), times: 1 };
-    Journal::open(home.trail(site)?, at_ms)?.append(at_ms, vec![record])?;
-    Ok(())
+fn note_at(home: &Home, site: SiteId, act: Act, acting: &ActingArg) -> Result<(), Failure> {
+    let alias = home.membership(site)?.0.certificate.alias;
+    append(&home.trail(site)?, &alias, acting, act)
 }
 
 /// Opening a store or a gallery encrypts what an older program left there in the clear. A store that is in use says that

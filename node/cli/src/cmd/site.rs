@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::site_codes::{self, CodesArgs};
 use super::site_export::{self, ExportArgs, ImportArgs};
+use crate::client::OperatorArg;
 use crate::failure::Failure;
 use crate::output;
 use crate::unlock::{NewKeysArg, OpenerArg};
@@ -65,6 +66,8 @@ struct NewArgs {
     examiners: u8,
     #[command(flatten)]
     keys: NewKeysArg,
+    #[command(flatten)]
+    by: OperatorArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -78,6 +81,8 @@ struct RevokeArgs {
     charge: String,
     #[command(flatten)]
     opener: OpenerArg,
+    #[command(flatten)]
+    by: OperatorArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -119,7 +124,7 @@ fn new(args: NewArgs) -> Result<(), Failure> {
         return Err(EnrolError::Exists(args.folder).into());
     }
     let opener = args.keys.new_opener("the authority")?;
-    let folder = SiteFolder::found_under(&args.folder, &args.name, policy, &opener)?;
+    let folder = SiteFolder::found_under(&args.folder, &args.name, policy, &opener, args.by.at_authority())?;
     let site = folder.manifest().site();
     if args.json {
         return output::json(&json!({"site": site.to_string(), "name": args.name, "folder": args.folder}));
@@ -133,10 +138,10 @@ fn new(args: NewArgs) -> Result<(), Failure> {
 }
 
 fn revoke(args: &RevokeArgs) -> Result<(), Failure> {
-    let folder = args.opener.site(&args.folder)?;
+    let folder = args.opener.site(&args.folder)?.acting(args.by.at_authority());
     let charge = orders::read_charge(&super::device::text_or_file(&args.charge)?)?;
     let device = charge.device;
-    let order = orders::order_text(&folder.revoke(charge));
+    let order = orders::order_text(&folder.revoke(charge, now_ms())?);
     if args.json {
         return output::json(&json!({"device": device.to_string(), "order": order}));
     }

@@ -13,6 +13,7 @@ use node::enrol::codes::{Batch, Issued, Standing};
 use serde_json::{Value, json};
 
 use super::device::RoleArg;
+use crate::client::OperatorArg;
 use crate::failure::Failure;
 use crate::output;
 use crate::unlock::OpenerArg;
@@ -46,13 +47,15 @@ pub(crate) struct CodesArgs {
     withdraw: Option<CodeId>,
     #[command(flatten)]
     opener: OpenerArg,
+    #[command(flatten)]
+    by: OperatorArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &CodesArgs) -> Result<(), Failure> {
-    let mut folder = args.opener.site(&args.site)?;
+    let mut folder = args.opener.site(&args.site)?.acting(args.by.at_authority());
     match args.withdraw {
         Some(id) => withdraw(args, &mut folder, id),
         None if args.list => list(args, &folder),

@@ -6,6 +6,7 @@ use clap::Args;
 use node::authority;
 use serde_json::json;
 
+use crate::client::OperatorArg;
 use crate::failure::Failure;
 use crate::output;
 use crate::unlock::{CoverArg, OpenerArg};
@@ -20,6 +21,8 @@ pub(crate) struct ExportArgs {
     opener: OpenerArg,
     #[command(flatten)]
     cover: CoverArg,
+    #[command(flatten)]
+    by: OperatorArg,
 }
 
 #[derive(Args, Debug)]
@@ -30,6 +33,8 @@ pub(crate) struct ImportArgs {
     folder: PathBuf,
     #[command(flatten)]
     opener: OpenerArg,
+    #[command(flatten)]
+    by: OperatorArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +46,7 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
         return Err(Failure::new(format!("{} is there already", args.file.display())).hint("choose another name"));
     }
     let cover = args.cover.new_opener("the exported file")?;
-    authority::export(&args.folder, &opener, &args.file, &cover)?;
+    authority::export(&args.folder, &opener, &args.file, &cover, &args.by.at_authority())?;
     output::say(format!(
         "Wrote the authority of `{}` to {}. Whoever opens it can certify anybody: keep it, and what opens it, apart.",
         site.manifest().name,
@@ -51,7 +56,8 @@ pub(crate) fn export(args: &ExportArgs) -> Result<(), Failure> {
 
 pub(crate) fn import(args: &ImportArgs) -> Result<(), Failure> {
     let protection = authority::export_protection(&args.file)?;
-    let import = |opener: &_| authority::import(&args.file, opener, &args.folder);
+    let acting = args.by.at_authority();
+    let import = |opener: &_| authority::import(&args.file, opener, &args.folder, &acting);
     let ((), _) = args.opener.open(protection, &args.file, import)?;
     let site = args.opener.site(&args.folder);
     let site = site.map_err(|failure| failure.hint("the folder was written; see what is wrong with it"))?;

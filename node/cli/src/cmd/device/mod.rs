@@ -12,7 +12,7 @@ use node::enrol;
 use serde_json::{Value, json};
 
 use self::lan::{LanEnrolArgs, LanJoinArgs};
-use crate::client::HomeArg;
+use crate::client::{HomeArg, OperatorArg};
 use crate::failure::Failure;
 use crate::output;
 use crate::qr;
@@ -83,6 +83,8 @@ struct EnrolArgs {
     code: CodeArg,
     #[command(flatten)]
     opener: OpenerArg,
+    #[command(flatten)]
+    by: OperatorArg,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -126,7 +128,7 @@ fn request(args: &RequestArgs) -> Result<(), Failure> {
 fn enrol(args: &EnrolArgs) -> Result<(), Failure> {
     let request = args.request.as_deref().map(|text| Ok::<_, Failure>(enrol::read_request(&text_or_file(text)?)?));
     let request = request.transpose()?;
-    let mut folder = args.opener.site(&args.site)?;
+    let mut folder = args.opener.site(&args.site)?.acting(args.by.at_authority());
     if args.lan.codes {
         return lan::redeem(&args.lan, &mut folder, args.json);
     }
