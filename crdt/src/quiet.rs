@@ -21,7 +21,7 @@ pub fn install_panic_hook() {
 }
 
 /// What `work` returns; `None` if it panicked. Whatever it was working on must be dropped then.
-pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = QUIET.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     QUIET.set(before);

@@ -11,7 +11,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use crdt::audit::segment::{self, GROUP_MAX, RETENTION_MS, SEGMENT_BYTES, SEGMENT_MS, Segment, SegmentError};
+use crdt::audit::segment::{
+    self, FILE_BYTES_MAX, GROUP_MAX, RETENTION_MS, SEGMENT_BYTES, SEGMENT_MS, Segment, SegmentError,
+};
 use crdt::audit::{Act, Chain, Fold, Folded, Point, Record, RecordError, SALT_BYTES, Salted, leaf};
 use crdt::ids::{DeviceId, SiteId};
 use crdt::vault::{NONCE_BYTES, VaultKey};
@@ -471,7 +473,9 @@ fn is_unborn(place: &Place, path: &Path) -> Result<bool, TrailError> {
 }
 
 fn read_segment(place: &Place, path: &Path, before: Option<&Chain>, last: bool) -> Result<Segment, TrailError> {
-    let bytes = fs::read(path)?;
+    let mut bytes = Vec::new();
+    // Of a file that somebody made longer, no more is looked at than is enough to say so.
+    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     let found = segment::read(&place.key, &bytes, (place.site, place.device), before, last);
     found.map_err(|why| TrailError::Damaged { path: path.to_owned(), why })
 }

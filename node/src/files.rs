@@ -1,7 +1,7 @@
 //! Files that only their owner may read: written whole or not at all, as text that survives being printed, mailed and pasted.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use data_encoding::BASE32_NOPAD_NOCASE as BASE32;
@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use crate::home::HomeError;
 
+/// Longest text of ours, in bytes: a site's export takes most of it.
+const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes overwritten at a time.
 const ZEROS: [u8; 4096] = [0; 4096];
 
@@ -32,6 +34,19 @@ pub(crate) fn make_private_dir(path: &Path) -> Result<(), HomeError> {
     restrict(path, 0o700).map_err(io)
 }
 
+/// All of a file, unless it is longer than `max`: whoever hands over a file may hand over one that never ends.
+pub fn read_at_most(path: &Path, max: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    // As much at once as it has, so that secrets aren't left behind by a buffer that grows; what it says is only believed so far.
+    let room = file.metadata()?.len().min(max) + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
+    file.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {max} bytes")));
+    }
+    Ok(bytes)
+}
+
 /// Bytes under a one-line header, as base32 text. What was there before is overwritten, as well as the disk allows.
 pub(crate) fn write_text(path: &Path, header: &str, bytes: &[u8]) -> Result<(), HomeError> {
     let body = Zeroizing::new(BASE32.encode(bytes).to_ascii_lowercase());
@@ -41,13 +56,13 @@ pub(crate) fn write_text(path: &Path, header: &str, bytes: &[u8]) -> Result<(), 
 
 /// Reads what [`write_text`] wrote under one of these headers, and says under which.
 pub(crate) fn read_text_of(path: &Path, headers: &[&str]) -> Result<(usize, Zeroizing<Vec<u8>>), HomeError> {
-    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => HomeError::Missing { path: path.to_owned() },
-        io::ErrorKind::InvalidData => HomeError::Damaged { path: path.to_owned(), why: "it isn't text".into() },
-        _ => HomeError::Io { path: path.to_owned(), error },
-    });
-    let text = Zeroizing::new(text?);
     let damaged = |why: &str| HomeError::Damaged { path: path.to_owned(), why: why.to_owned() };
+    let text = read_at_most(path, TEXT_BYTES_MAX).map(Zeroizing::new).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => HomeError::Missing { path: path.to_owned() },
+        io::ErrorKind::FileTooLarge => damaged("it is longer than any such file"),
+        _ => HomeError::Io { path: path.to_owned(), error },
+    })?;
+    let text = std::str::from_utf8(&text).map_err(|_| damaged("it isn't text"))?;
     let (first, rest) = text.split_once('\n').ok_or_else(|| damaged("it is cut short"))?;
     let found = headers.iter().position(|header| first.trim_end() == *header);
     let found = found.ok_or_else(|| damaged("it is of another kind or version"))?;

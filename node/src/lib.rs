@@ -23,7 +23,7 @@ mod book;
 #[cfg(feature = "shell")]
 pub mod enrol;
 #[cfg(feature = "shell")]
-mod files;
+pub mod files;
 #[cfg(feature = "shell")]
 pub mod handling;
 #[cfg(feature = "shell")]

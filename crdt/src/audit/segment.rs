@@ -23,6 +23,9 @@ pub const GROUP_MAX: usize = 16;
 /// Longest frame, in bytes: with the lengths of the records, and of their list.
 const FRAME_BYTES_MAX: usize = GROUP_MAX * (RECORD_BYTES_MAX + LENGTH_BYTES) + LENGTH_BYTES + OVERHEAD_BYTES;
 
+/// Longest file that is read, in bytes: far more than one that was almost full before its last frames.
+pub const FILE_BYTES_MAX: u64 = 2 * SEGMENT_BYTES;
+
 const VERSION: u8 = 1;
 const HEADER_CONTEXT: &[u8] = b"greenline trail segment";
 const GROUP_CONTEXT: &[u8] = b"greenline trail records";

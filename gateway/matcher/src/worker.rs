@@ -83,3 +83,53 @@ fn extract(matcher: &mut Matcher, image: &[u8]) -> Result<Template, Refused> {
     let print = Print::decode(image).map_err(Refused::Image)?;
     matcher.extract(&print).map_err(|failed| Refused::Extractor(failed.0))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use synth::hostile::bears;
+
+    use super::*;
+
+    fn piped<T: Serialize>(said: &[T]) -> Vec<u8> {
+        let mut pipe = Vec::new();
+        said.iter().for_each(|it| frame::write(&mut pipe, &postcard::to_stdvec(it).unwrap()).unwrap());
+        pipe
+    }
+
+    /// Reads frames up to the first that isn't one.
+    fn read_all<T: for<'de> Deserialize<'de>>(mut pipe: &[u8]) {
+        while let Ok(Some(bytes)) = frame::read(&mut pipe) {
+            let _ = postcard::from_bytes::<T>(&bytes);
+        }
+    }
+
+    fn template() -> Template {
+        Template::new(Vec::new(), 400, 500).unwrap()
+    }
+
+    #[test]
+    fn hostile_requests_and_replies_are_an_error_to_whoever_reads_them() {
+        let probe = vec![(crate::position::Position::UNKNOWN, template())];
+        let people = vec![Person { reference: crate::person::Reference::new("p1").unwrap(), prints: probe.clone() }];
+        let image = b"P5 64 64 255 and no pixels".to_vec();
+        let asked =
+            piped(&[Request::Extract { image }, Request::Clear, Request::Load { people }, Request::Search { probe }]);
+        bears("requests to workers", &[("requests", asked)], 4_000, read_all::<Request>);
+        let refused = [Refused::Image(ImageError::Size { width: 1, height: 2 }), Refused::Extractor(-7)];
+        let refused = refused.into_iter().map(|why| Reply::Extracted(Err(why)));
+        let others = [Reply::Extracted(Ok(template())), Reply::Loaded, Reply::Searched(search_of_nobody())];
+        let said: Vec<Reply> = refused.chain(others).collect();
+        let replies = [frame::PREAMBLE, &piped(&said)].concat();
+        bears("replies of workers", &[("replies", replies)], 4_000, |mut pipe| {
+            if frame::skip_preamble(&mut pipe).is_ok() {
+                read_all::<Reply>(pipe);
+            }
+        });
+    }
+
+    fn search_of_nobody() -> Searched {
+        Searched { ranked: Vec::new(), compared: 0, not_compared: 0 }
+    }
+}

@@ -1,6 +1,9 @@
 //! One link: frames out of a channel onto a stream, frames from the stream into events.
 
+use std::io;
+
 use quinn::{Connection, RecvStream, SendStream, VarInt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
 
 use super::{DeviceKey, Event, FRAME_BYTES_MAX, FRAMES_QUEUED_MAX, plain};
@@ -66,28 +69,82 @@ async fn write(
 /// Returns why it ended, if not for the connection.
 async fn read(link: u64, mut stream: RecvStream, events: &mpsc::Sender<Event>) -> Option<String> {
     loop {
-        let mut length = [0; 4];
-        if let Err(error) = stream.read_exact(&mut length).await {
-            return ended(&error);
-        }
-        let length = u32::from_be_bytes(length) as usize;
-        if length > FRAME_BYTES_MAX {
-            let _ = events.send(Event::Overlong { link }).await;
-            return Some(format!("the other device announced a frame of {length} bytes"));
-        }
-        let mut bytes = vec![0; length];
-        if let Err(error) = stream.read_exact(&mut bytes).await {
-            return ended(&error);
-        }
+        let bytes = match frame(&mut stream).await {
+            Ok(bytes) => bytes,
+            Err(Ended::Overlong(length)) => {
+                let _ = events.send(Event::Overlong { link }).await;
+                return Some(format!("the other device announced a frame of {length} bytes"));
+            }
+            Err(Ended::Closed) => return Some("closed by the other device".into()),
+            Err(Ended::Lost) => return None,
+        };
         if events.send(Event::Frame { link, bytes }).await.is_err() {
             return Some("this device is shutting down".into());
         }
     }
 }
 
-fn ended(error: &quinn::ReadExactError) -> Option<String> {
-    match error {
-        quinn::ReadExactError::FinishedEarly(_) => Some("closed by the other device".into()),
-        quinn::ReadExactError::ReadError(_) => None,
+/// Why no frame comes any more.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// The next one would be longer than any may be.
+    Overlong(usize),
+    /// The other side has said all.
+    Closed,
+    /// The connection knows why.
+    Lost,
+}
+
+/// The next frame: its length, then so many bytes.
+async fn frame(stream: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>, Ended> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length).await.map_err(|error| ended(&error))?;
+    let length = u32::from_be_bytes(length) as usize;
+    if length > FRAME_BYTES_MAX {
+        return Err(Ended::Overlong(length));
+    }
+    let mut bytes = vec![0; length];
+    stream.read_exact(&mut bytes).await.map_err(|error| ended(&error))?;
+    Ok(bytes)
+}
+
+fn ended(error: &io::Error) -> Ended {
+    if error.kind() == io::ErrorKind::UnexpectedEof { Ended::Closed } else { Ended::Lost }
+}
+
+#[cfg(test)]
+mod tests {
+    use synth::hostile::bears;
+
+    use super::*;
+
+    fn framed(bytes: &[u8]) -> Vec<u8> {
+        [&(bytes.len() as u32).to_be_bytes(), bytes].concat()
+    }
+
+    #[tokio::test]
+    async fn a_frame_may_be_so_long_and_no_longer() {
+        let longest = framed(&vec![7; FRAME_BYTES_MAX]);
+        assert_eq!(frame(&mut longest.as_slice()).await.map(|bytes| bytes.len()), Ok(FRAME_BYTES_MAX));
+        let longer = framed(&vec![7; FRAME_BYTES_MAX + 1]);
+        assert_eq!(frame(&mut longer.as_slice()).await, Err(Ended::Overlong(FRAME_BYTES_MAX + 1)));
+    }
+
+    #[test]
+    fn a_hostile_stream_ends_its_link_and_nothing_else() {
+        let sound = [framed(b"one"), framed(b""), framed(&[7; 300])].concat();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        bears("frames on the uplink", &[("frames", sound)], 8_000, |bytes| {
+            let mut stream = bytes;
+            let why = runtime.block_on(async {
+                loop {
+                    match frame(&mut stream).await {
+                        Ok(frame) => assert!(frame.len() <= FRAME_BYTES_MAX),
+                        Err(why) => return why,
+                    }
+                }
+            });
+            assert!(matches!(why, Ended::Overlong(_)) || (why == Ended::Closed && stream.is_empty()), "{why:?}");
+        });
     }
 }

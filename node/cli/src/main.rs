@@ -6,6 +6,7 @@ mod client;
 mod cmd;
 mod demo;
 mod failure;
+mod input;
 mod moment;
 mod output;
 mod parallel;

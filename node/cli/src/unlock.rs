@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::client::HomeArg;
 use crate::failure::Failure;
+use crate::input;
 
 /// Times that a person may mistype before the command gives up.
 const TRIES: usize = 3;
@@ -76,9 +77,7 @@ impl OpenerArg {
         let file = self.key_file.as_ref().ok_or_else(|| unfit(KeystoreError::NeedsKeyFile))?;
         // Read as what it is first: a wrong file is told apart here.
         read_key_file(file)?;
-        let text =
-            std::fs::read_to_string(file).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
-        Ok(Zeroizing::new(text))
+        input::text(file)
     }
 
     /// An authority's folder with its key.
@@ -220,8 +219,7 @@ impl CoverArg {
 
 /// The first line of a file.
 pub(crate) fn passphrase_in(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    let text = std::fs::read_to_string(file).map_err(|error| Failure::new(format!("{}: {error}", file.display())));
-    let text = Zeroizing::new(text?);
+    let text = input::text(file)?;
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use futures::{executor::block_on, io::Cursor};
+    use synth::hostile::bears;
 
     use super::*;
 
@@ -105,5 +106,21 @@ mod tests {
         assert_eq!(read_all(&[]), Err(DownReason::ClosedByPeer));
         assert!(matches!(read_all(&[0, 0]), Err(DownReason::Lost(_))));
         assert!(matches!(read_all(&[0, 0, 0, 2, 9]), Err(DownReason::Lost(_))));
+    }
+
+    #[test]
+    fn a_hostile_stream_ends_its_link_and_nothing_else() {
+        let sound = [&written(b"one").unwrap(), &written(&[]).unwrap(), &*written(&[7; 300]).unwrap()].concat();
+        bears("frames on links of a site", &[("frames", sound)], 8_000, |bytes| {
+            let mut stream = Cursor::new(bytes);
+            let ended = loop {
+                match block_on(read(&mut stream)) {
+                    Ok(frame) => assert!(frame.len() <= FRAME_BYTES_MAX),
+                    Err(why) => break why,
+                }
+            };
+            let in_order = stream.position() == bytes.len() as u64;
+            assert!(matches!(ended, DownReason::FrameTooLong { .. } | DownReason::Lost(_)) || in_order, "{ended:?}");
+        });
     }
 }

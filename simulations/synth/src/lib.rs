@@ -13,6 +13,8 @@
 //! The pictures are like live scans enough for NIST's mindtct and bozorth3 to work on; `docs/SCREENING.md` has the scores, and
 //! what they can't tell about real fingers.
 //!
+//! What else tests make up is in [`hostile`]: bytes that nobody means well with.
+//!
 //! All of it is repeatable: the same seed gives the same bytes, on one kind of machine. (The sines of two machines may differ in
 //! the last digit.)
 //!
@@ -31,6 +33,7 @@
 mod dice;
 mod face;
 mod flow;
+pub mod hostile;
 mod impression;
 mod master;
 mod particulars;

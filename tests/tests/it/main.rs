@@ -10,6 +10,7 @@ mod crash;
 mod enrol;
 mod enrol_lan;
 mod erasure;
+mod forms;
 mod journey;
 mod liar;
 mod locked;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const NOT_OURS: [&str; 2] = ["target", ".git"];
 
 /// Packages that are workspaces of their own: what holds for the workspace's packages doesn't hold for them.
-const APART: [&str; 1] = ["crdt/fuzz/"];
+const APART: [&str; 2] = ["crdt/fuzz/", "tests/fuzz/"];
 
 /// All files by their path from the root. What isn't text is there too, and empty.
 pub(crate) struct Repo(BTreeMap<String, String>);

@@ -7,32 +7,12 @@ use crdt::codec::encode;
 use crdt::sync::Engine;
 use crdt::sync::frame::Frame;
 use proptest::prelude::*;
+use synth::Dice;
+use synth::hostile::{bears, mutated};
 
 use crate::formats::samples;
-use crate::site::{Dice, Site};
+use crate::site::Site;
 use peer::Peer;
-
-/// A few changes of the sort that find bugs: flipped bits, cut and doubled stretches, extreme numbers, foreign pieces.
-fn mutated(dice: &mut Dice, sound: &[u8], other: &[u8]) -> Vec<u8> {
-    let mut bytes = sound.to_vec();
-    for _ in 0..=dice.draw(4) {
-        let at = dice.draw(bytes.len() as u64) as usize;
-        match dice.draw(6) {
-            _ if bytes.is_empty() => bytes.push(0),
-            0 => bytes[at] ^= 1 << dice.draw(8),
-            1 => bytes.truncate(at),
-            2 => bytes.splice(at..at, [0xff; 9]).for_each(drop),
-            3 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][dice.draw(5) as usize],
-            4 => bytes.extend_from_within(at..),
-            _ => {
-                let from = dice.draw(other.len() as u64) as usize;
-                bytes.truncate(at);
-                bytes.extend_from_slice(&other[from..]);
-            }
-        }
-    }
-    bytes
-}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
@@ -48,28 +28,11 @@ proptest! {
     }
 }
 
-/// How often each sample is changed; `HEAVY=1` tries a hundred times as many.
-fn rounds() -> usize {
-    let heavy = std::env::var_os("HEAVY").is_some_and(|value| value != "0");
-    if heavy { 8_000 } else { 80 }
-}
-
 #[test]
 fn mutated_values_panic_no_reader() {
     let samples = samples();
-    let mut dice = Dice::new(1);
-    let names: Vec<&str> = bodies::ALL.iter().map(|(name, _)| *name).collect();
-    println!("{} inputs for each of: {}", samples.len() * rounds(), names.join(", "));
-    for (name, sound) in &samples {
-        bodies::ALL.iter().for_each(|(_, body)| body(sound));
-        for _ in 0..rounds() {
-            let other = &samples[dice.draw(samples.len() as u64) as usize].1;
-            let bytes = mutated(&mut dice, sound, other);
-            for (body_name, body) in bodies::ALL {
-                let panics = std::panic::catch_unwind(|| body(&bytes)).is_err();
-                assert!(!panics, "`{body_name}` on a mutated `{name}`: {bytes:02x?}");
-            }
-        }
+    for (name, body) in bodies::ALL {
+        bears(name, &samples, 80, body);
     }
 }
 
@@ -80,16 +43,16 @@ fn frames() -> Vec<Vec<u8>> {
 
 #[test]
 fn a_peer_may_say_anything_in_any_phase_and_the_engine_goes_on() {
-    let (site, frames, mut dice) = (Site::new(), frames(), Dice::new(2));
+    let (site, frames, mut dice) = (Site::new(), frames(), Dice::keyed(&[2]));
     let (mut ended, mut stayed) = (0, 0);
     for steps in 0..=3 {
         for case in 0..120 {
             let mut peer = Peer::meet(&site, Engine::new(0, site.observer()).unwrap());
             let handshake = peer.handshake();
             handshake[..steps].iter().for_each(|frame| peer.say(frame));
-            for _ in 0..1 + dice.draw(6) {
-                let frame = &frames[dice.draw(frames.len() as u64) as usize];
-                let other = &frames[dice.draw(frames.len() as u64) as usize];
+            for _ in 0..1 + dice.below(6) {
+                let frame = &frames[dice.below(frames.len())];
+                let other = &frames[dice.below(frames.len())];
                 let bytes = if case % 3 == 0 { frame.clone() } else { mutated(&mut dice, frame, other) };
                 peer.say_bytes(bytes);
                 peer.heard();
@@ -138,11 +101,11 @@ fn a_probe_at_the_end_of_numbers_is_a_fault_like_any_other() {
 
 #[test]
 fn whole_conversations_of_garbage_end_well() {
-    let (frames, mut dice) = (frames(), Dice::new(3));
+    let (frames, mut dice) = (frames(), Dice::keyed(&[3]));
     for _ in 0..60 {
-        let mut script = vec![dice.draw(256) as u8];
-        for _ in 0..dice.draw(8) {
-            let frame = &frames[dice.draw(frames.len() as u64) as usize];
+        let mut script = vec![dice.next() as u8];
+        for _ in 0..dice.below(8) {
+            let frame = &frames[dice.below(frames.len())];
             let bytes = mutated(&mut dice, frame, &encode(&"other"));
             let bytes = &bytes[..bytes.len().min(60_000)];
             script.extend_from_slice(&(bytes.len() as u16).to_be_bytes());

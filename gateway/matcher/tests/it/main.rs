@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod gallery;
+mod hostile;
 mod pool;
 mod print;
 mod separation;

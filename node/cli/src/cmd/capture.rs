@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use crdt::blob::BLOB_BYTES_MAX;
 use serde_json::{Map, Value};
 use ureq::unversioned::multipart::{Form, Part};
 
 use crate::client::{Client, HomeArg};
 use crate::failure::Failure;
+use crate::input;
 use crate::output;
 
 const EXAMPLES: &str = "\
@@ -79,8 +81,8 @@ pub(crate) fn run(args: CaptureArgs) -> Result<(), Failure> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let unreadable = |error| Failure::new(format!("{}: {error}", path.display()));
-    std::fs::read(path).map_err(|error| unreadable(error).hint("give the path of an image that is there"))
+    let read = input::bytes(path, BLOB_BYTES_MAX as u64);
+    read.map_err(|failure| failure.hint("give the path of an image that is there, of at most 16 MiB"))
 }
 
 fn parse_finger(text: &str) -> Result<(u8, PathBuf), String> {

@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use crdt::audit::PersonName;
 use crdt::vault::{NONCE_BYTES, VaultKey};
 use matcher::gallery::Addition;
+use matcher::image::IMAGE_BYTES_MAX;
 use matcher::{Gallery, Pool, Position, Reference};
+use node::files::read_at_most;
 use node::handling::Handling;
 use node::home::Home;
 use serde_json::json;
@@ -181,7 +183,8 @@ fn handling(addition: &Addition<'_>) -> Handling {
 
 fn read_all(prints: &[(Position, PathBuf)]) -> Result<Vec<(Position, Vec<u8>)>, String> {
     let read = |(position, path): &(Position, PathBuf)| {
-        let image = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let image =
+            read_at_most(path, IMAGE_BYTES_MAX as u64).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok((*position, image))
     };
     prints.iter().map(read).collect()

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use self::lan::{LanEnrolArgs, LanJoinArgs};
 use crate::client::{HomeArg, OperatorArg};
 use crate::failure::Failure;
+use crate::input;
 use crate::output;
 use crate::qr;
 use crate::unlock::{NewKeysArg, OpenerArg};
@@ -259,7 +260,7 @@ pub(crate) fn text_or_file(argument: &str) -> Result<String, Failure> {
     if qr::is_picture(Path::new(argument)) {
         return qr::read(&[Path::new(argument)]);
     }
-    std::fs::read_to_string(argument).map_err(|error| Failure::new(format!("{argument}: {error}")))
+    Ok(input::text(Path::new(argument))?.to_string())
 }
 
 impl RoleArg {

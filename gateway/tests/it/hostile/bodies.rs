@@ -1,0 +1,42 @@
+//! What the readers of this package have to bear, as plain functions: the tests call them with random and with mutated bytes,
+//! the fuzz target in `tests/fuzz` with whatever the fuzzer makes up.
+
+use std::fs;
+use std::path::Path;
+
+use crdt::ids::{DeviceId, SiteId};
+use crdt::vault::VaultKey;
+use gateway::trail::{Journal, Place, Reader};
+
+/// The name of a trail's first file.
+pub(crate) const FIRST: &str = "0000000000000001.trail";
+const SECOND: &str = "0000000000000002.trail";
+
+/// A trail in a folder.
+pub(crate) fn place(dir: &Path) -> Place {
+    Place { dir: dir.to_owned(), key: VaultKey::new([7; 32]), site: SiteId([1; 32]), device: DeviceId([2; 32]) }
+}
+
+/// Files of a trail: as the only one, and behind another. What can be read can be written on.
+pub(crate) fn trail(data: &[u8]) {
+    for names in [[FIRST].as_slice(), &[FIRST, SECOND]] {
+        let folder = tempfile::tempdir().unwrap();
+        names.iter().for_each(|name| fs::write(folder.path().join(name), data).unwrap());
+        let read = read_all(folder.path());
+        let opened = Journal::open(place(folder.path()), 1_000);
+        assert!(read.is_none() || opened.is_ok(), "what reads whole opens");
+        if opened.is_ok() {
+            drop(opened);
+            assert!(read_all(folder.path()).is_some() || names.len() > 1, "what was opened reads whole");
+        }
+    }
+}
+
+/// How many records there are, if all files read.
+fn read_all(dir: &Path) -> Option<usize> {
+    let (mut reader, mut records) = (Reader::open(place(dir)).unwrap(), 0);
+    while let Some(segment) = reader.next_file().ok()? {
+        records += segment.records.len();
+    }
+    Some(records)
+}
