@@ -3,6 +3,7 @@
 //! Everything is real: processes of this program, their keys and stores, the matcher. Only the people, their prints and the
 //! distances are made up. The demo checks itself.
 
+mod ending;
 mod people;
 mod process;
 mod relay;

@@ -57,6 +57,10 @@ pub(super) struct Report {
     pub(super) outcomes: Vec<Outcome>,
     /// Screenings that the hub's matcher finished.
     pub(super) screened: u64,
+    /// Captures that were read and are gone from every device and the hub.
+    pub(super) erased: usize,
+    /// Devices that refuse the stolen one.
+    pub(super) told: usize,
 }
 
 impl Report {
@@ -74,11 +78,20 @@ impl Report {
         seen.max((self.screened as usize).saturating_sub(answered))
     }
 
+    /// Captures that nobody needs any more, and that are still somewhere.
+    fn kept(&self) -> usize {
+        let done = self.outcomes.iter().filter(|outcome| outcome.expected == Expected::NoMatch).count();
+        done.saturating_sub(self.erased)
+    }
+
     /// One plain sentence about what went wrong, if anything did.
     pub(super) fn complaint(&self) -> Option<String> {
-        let (lost, wrong, twice) = (self.lost(), self.wrong(), self.screened_twice());
-        (lost + wrong + twice > 0).then(|| {
-            format!("{lost} captures were lost, {wrong} answered wrongly and {twice} screened twice: this must not be")
+        let (lost, wrong, twice, kept) = (self.lost(), self.wrong(), self.screened_twice(), self.kept());
+        (lost + wrong + twice + kept > 0).then(|| {
+            format!(
+                "{lost} captures were lost, {wrong} answered wrongly, {twice} screened twice and {kept} kept after their \
+                 end: this must not be"
+            )
         })
     }
 
@@ -108,18 +121,21 @@ impl Report {
         output::table(["capture", "who", "route", "verdict", "right", "captured", "at hub", "answered"], rows)
     }
 
-    /// Two sentences.
+    /// A few sentences.
     pub(super) fn summary(&self) -> String {
         let (count, lost) = (self.outcomes.len(), self.lost());
         let online = quantiles(self.outcomes.iter().filter(|o| o.online).filter_map(Outcome::took_ms).collect());
         format!(
             "{} of {count} captures answered, {} wrong, {lost} lost, {} screened twice. While the gateway was up, an \
-             answer took {:.2} s (median).\nA `candidate` stays locked until an examiner has confirmed it: `greenline \
+             answer took {:.2} s (median).\n{} captures were read and are erased on every device and in the hub; {} \
+             devices refuse the stolen one.\nA `candidate` stays locked until an examiner has confirmed it: `greenline \
              review`.",
             count - lost,
             self.wrong(),
             self.screened_twice(),
             online["p50"].as_f64().unwrap_or(0.0) / 1e3,
+            self.erased,
+            self.told,
         )
     }
 
@@ -134,6 +150,8 @@ impl Report {
             "wrong": self.wrong(),
             "lost": self.lost(),
             "screened_twice": self.screened_twice(),
+            "erased": self.erased,
+            "refuse_the_stolen": self.told,
             "capture_to_verdict_ms": took(false),
             "online_capture_to_verdict_ms": took(true),
         })
@@ -172,7 +190,8 @@ mod tests {
     #[test]
     fn a_wrong_reference_a_second_verdict_or_none_is_complained_about() {
         let right = outcome("candidate", &["P-1"], Expected::Candidate("P-1".into()));
-        let complaint = |outcome: Outcome, screened| Report { outcomes: vec![outcome], screened }.complaint();
+        let complaint =
+            |outcome: Outcome, screened| Report { outcomes: vec![outcome], screened, erased: 0, told: 0 }.complaint();
         assert_eq!(complaint(right.clone(), 1), None);
         assert!(complaint(outcome("candidate", &["P-2"], Expected::Candidate("P-1".into())), 1).is_some());
         assert!(complaint(outcome("candidate", &["P-2"], Expected::NoMatch), 1).is_some());
@@ -180,5 +199,13 @@ mod tests {
         let twice = Outcome { verdicts: vec![right.verdicts[0].clone(), right.verdicts[0].clone()], ..right.clone() };
         assert!(complaint(twice, 2).is_some());
         assert!(complaint(right, 2).is_some(), "the hub's own count tells too");
+    }
+
+    #[test]
+    fn a_capture_that_is_kept_after_its_end_is_complained_about() {
+        let done = outcome("no_match", &[], Expected::NoMatch);
+        let complaint = |erased| Report { outcomes: vec![done.clone()], screened: 1, erased, told: 0 }.complaint();
+        assert_eq!(complaint(1), None);
+        assert!(complaint(0).is_some());
     }
 }

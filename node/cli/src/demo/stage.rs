@@ -21,22 +21,26 @@ use super::wait_for;
 use crate::failure::Failure;
 use crate::output::text;
 
-const NORTH: [&str; 3] = ["north-1", "north-2", "north-3"];
-const SOUTH: [&str; 2] = ["south-1", "south-2"];
-const MULE: &str = "mule";
+pub(super) const NORTH: [&str; 3] = ["north-1", "north-2", "north-3"];
+pub(super) const SOUTH: [&str; 2] = ["south-1", "south-2"];
+pub(super) const MULE: &str = "mule";
 const VAN: &str = "van";
-const HUB: &str = "hub";
+pub(super) const HUB: &str = "hub";
+/// The device that gets lost.
+const STOLEN: &str = SOUTH[1];
+/// Whose folder holds the site's key.
+pub(super) const AUTHORITY: &str = "authority";
 /// Captures made while all is cut off.
 pub(super) const OFFLINE: usize = 12;
 /// Captures made while the gateway is up.
 const ONLINE: usize = 6;
 /// How long any one step may take before the demo gives up. A step takes a second or two; a busy machine gets its time.
-const STEP: Duration = Duration::from_secs(60);
+pub(super) const STEP: Duration = Duration::from_secs(60);
 
 /// The devices that are switched on.
-struct Cast {
-    folder: PathBuf,
-    on: BTreeMap<&'static str, Process>,
+pub(super) struct Cast {
+    pub(super) folder: PathBuf,
+    pub(super) on: BTreeMap<&'static str, Process>,
 }
 
 pub(super) fn play(folder: &Path, gallery: u32, seed: u64, story: &mut Story) -> Result<Report, Failure> {
@@ -83,9 +87,8 @@ fn play_scenes(cast: &mut Cast, gallery: u32, seed: u64, story: &mut Story) -> R
     cast.wait_until_whole(MULE, &north)?;
     story.tell(format!("the mule holds all {} captures of the north, sealed; it can't read them", north.len()))?;
     tell_one(cast, story, NORTH[0], &outcomes[0])?;
-    cast.stop(MULE)?;
     story.tell("the mule leaves for the south, switched off on the way")?;
-    cast.start_device(MULE, &[cast.address(SOUTH[0])?], None)?;
+    cast.send_mule(SOUTH[0])?;
     let all: Vec<String> = [north.clone(), south].concat();
     cast.wait_until_whole(VAN, &all)?;
     story.tell(format!("it has arrived: the van holds all {} captures now", all.len()))?;
@@ -108,8 +111,7 @@ fn play_scenes(cast: &mut Cast, gallery: u32, seed: u64, story: &mut Story) -> R
     story.tell("the mule has the north's verdicts with it, sealed to the officers who asked")?;
 
     story.scene("5. The answers come home")?;
-    cast.stop(MULE)?;
-    cast.start_device(MULE, &[cast.address(NORTH[0])?], None)?;
+    cast.send_mule(NORTH[0])?;
     for outcome in outcomes.iter_mut().filter(|outcome| NORTH.contains(&outcome.origin.as_str())) {
         cast.await_verdict(outcome)?;
         tell_verdict(story, outcome)?;
@@ -123,8 +125,34 @@ fn play_scenes(cast: &mut Cast, gallery: u32, seed: u64, story: &mut Story) -> R
         outcomes.push(outcome);
     }
     story.tell(format!("{ONLINE} more captures answered as they were made"))?;
+
+    story.scene("7. What was read is erased")?;
+    let done = cast.read_all(&outcomes)?;
+    cast.await_erased(SOUTH[0], &done.south)?;
+    story.tell(format!(
+        "all officers have read their answers: {} captures answered `no match` are erased where they were made",
+        done.all().len()
+    ))?;
+    story.tell(format!("the {} of the south are gone from the van and the hub, too", done.south.len()))?;
+
+    story.scene("8. A device is stolen")?;
+    cast.revoke(STOLEN)?;
+    story.tell(format!(
+        "the authority has signed an order, {} states it: the south and the hub have cut off {STOLEN}",
+        SOUTH[0]
+    ))?;
+    cast.send_mule(SOUTH[0])?;
+    cast.await_erased(MULE, &done.north)?;
+    cast.await_erased(VAN, &done.north)?;
+    story.tell("the mule brings the erasures of the north, and hears of the order")?;
+    cast.send_mule(NORTH[0])?;
+    let erased = cast.erased_everywhere(&done)?;
+    let told = cast.told_of(STOLEN)?;
+    story
+        .tell(format!("back in the north it tells of it: {told} devices refuse {STOLEN} now, wherever it turns up"))?;
+
     let hub = cast.on[HUB].status()?;
-    Ok(Report { outcomes, screened: hub["screened"].as_u64().unwrap_or(0) })
+    Ok(Report { outcomes, screened: hub["screened"].as_u64().unwrap_or(0), erased, told })
 }
 
 fn tell_one(cast: &Cast, story: &Story, device: &'static str, outcome: &Outcome) -> Result<(), Failure> {
@@ -146,7 +174,7 @@ fn tell_verdict(story: &Story, outcome: &Outcome) -> Result<(), Failure> {
 
 /// Founds a site and enrols everybody, the hub first.
 fn enrol_all(folder: &Path) -> Result<(), Failure> {
-    let mut site = SiteFolder::found(&folder.join("authority"), "Exercise Stonebrood", Policy::default())?;
+    let mut site = SiteFolder::found(&folder.join(AUTHORITY), "Exercise Stonebrood", Policy::default())?;
     let officers = NORTH.iter().chain(&SOUTH).map(|name| (*name, Roles::OFFICER));
     let others = [(VAN, Roles::OFFICER), (MULE, Roles(0))];
     for (name, roles) in [(HUB, Roles::HUB)].into_iter().chain(officers).chain(others) {
@@ -180,7 +208,7 @@ impl Cast {
         Ok(())
     }
 
-    fn start_device(
+    pub(super) fn start_device(
         &mut self,
         name: &'static str,
         peers: &[SocketAddr],
@@ -194,11 +222,11 @@ impl Cast {
         Ok(())
     }
 
-    fn stop(&mut self, name: &str) -> Result<(), Failure> {
+    pub(super) fn stop(&mut self, name: &str) -> Result<(), Failure> {
         self.on.remove(name).map_or(Ok(()), Process::stop)
     }
 
-    fn address(&self, name: &str) -> Result<SocketAddr, Failure> {
+    pub(super) fn address(&self, name: &str) -> Result<SocketAddr, Failure> {
         self.on.get(name).ok_or_else(|| Failure::new(format!("{name} is off")))?.listening()
     }
 
