@@ -1,6 +1,7 @@
 //! The `greenline` program under test, run to its end.
 
 use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -40,16 +41,52 @@ pub fn greenline<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(args: I) -> Ran {
 /// The program with an environment that is the same everywhere.
 #[must_use]
 pub fn command() -> Command {
-    in_a_plain_environment(Command::new(program()))
+    command_in(None, None)
 }
 
-/// The same, in a network namespace.
-#[cfg(target_os = "linux")]
-pub(crate) fn command_inside(namespace: &str) -> Command {
-    // It becomes the program, so a signal to it is one to the program.
-    let mut command = Command::new("ip");
-    command.args(["netns", "exec", namespace]).arg(program());
+/// The same, in a network namespace, and with a clock that is off by so much. Time that is measured, rather than read, goes on as ever.
+pub(crate) fn command_in(namespace: Option<&str>, clock_off: Option<&str>) -> Command {
+    let mut command = match namespace {
+        None => Command::new(program()),
+        Some(namespace) => {
+            // It becomes the program, so a signal to it is one to the program.
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", namespace]).arg(program());
+            command
+        }
+    };
+    if let (Some(off), Some(library)) = (clock_off, faketime()) {
+        // Not the command `faketime`: it stays the parent of what it starts, and hands no signal on.
+        command.env("LD_PRELOAD", library).env("FAKETIME", off);
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("DONT_FAKE_MONOTONIC", "1");
+    }
     in_a_plain_environment(command)
+}
+
+/// Whether processes can be given a wrong clock here. Says so if they can't.
+#[must_use]
+pub fn can_fake_time() -> bool {
+    let found = faketime().is_some();
+    if !found {
+        skipped("clocks that are wrong: there is no libfaketime");
+    }
+    found
+}
+
+/// The library that makes clocks wrong, wherever this system keeps it.
+fn faketime() -> Option<PathBuf> {
+    let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].into_iter().map(PathBuf::from);
+    let below = folders.clone().flat_map(|folder| std::fs::read_dir(folder).into_iter().flatten().flatten());
+    let places = folders.chain(below.map(|entry| entry.path()));
+    places.map(|place| place.join("faketime/libfaketimeMT.so.1")).find(|library| library.is_file())
+}
+
+/// Says aloud, past what captures a test's output, that something isn't tested here.
+///
+/// # Panics
+/// If there is nowhere to say it.
+pub fn skipped(what: &str) {
+    writeln!(io::stderr(), "SKIPPED {what}").expect("a place to say it");
 }
 
 fn in_a_plain_environment(mut command: Command) -> Command {

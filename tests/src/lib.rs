@@ -28,7 +28,7 @@ mod wait;
 
 pub use api::{Answer, Api};
 pub use check::{Check, on_file, picture};
-pub use command::{Ran, command, greenline, program};
+pub use command::{Ran, can_fake_time, command, greenline, program, skipped};
 pub use files::{contains, files_in};
 #[cfg(target_os = "linux")]
 pub use netns::{Machine, Switch};

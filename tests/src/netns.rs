@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::process::Command;
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
+use crate::command::skipped;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// Tells the switches of one test process apart.
@@ -43,7 +44,7 @@ impl Switch {
         match Namespace::new(name) {
             Ok(namespace) => Some(Self { namespace, machines: Cell::new(0) }),
             Err(why) => {
-                writeln!(io::stderr(), "SKIPPED netns: no namespaces here: {why}").expect("a place to say it");
+                skipped(&format!("netns: no namespaces here: {why}"));
                 None
             }
         }

@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use crate::api::Api;
-#[cfg(target_os = "linux")]
-use crate::command::command_inside;
-use crate::command::{Ran, command};
+use crate::command::{Ran, command_in};
 #[cfg(target_os = "linux")]
 use crate::netns::{Machine, carry_into};
 use crate::wait::wait_for;
@@ -29,6 +27,8 @@ pub struct Start {
     /// The namespace that it is to run in.
     #[cfg(target_os = "linux")]
     inside: Option<String>,
+    /// How far its clock is off, as `faketime` reads it.
+    clock_off: Option<String>,
 }
 
 impl Start {
@@ -41,6 +41,7 @@ impl Start {
             log: "info".to_owned(),
             #[cfg(target_os = "linux")]
             inside: None,
+            clock_off: None,
         }
     }
 
@@ -80,6 +81,12 @@ impl Start {
     #[must_use]
     pub fn listen(self, listen: SocketAddr) -> Self {
         Self { listen, ..self }
+    }
+
+    /// Has a clock that is wrong by so much: `-3d`, `+2h`.
+    #[must_use]
+    pub fn clock_off(self, by: &str) -> Self {
+        Self { clock_off: Some(by.to_owned()), ..self }
     }
 
     /// Logs this much.
@@ -138,12 +145,12 @@ impl Start {
 
     #[cfg(target_os = "linux")]
     fn command(&self) -> Command {
-        self.inside.as_deref().map_or_else(command, command_inside)
+        command_in(self.inside.as_deref(), self.clock_off.as_deref())
     }
 
     #[cfg(not(target_os = "linux"))]
     fn command(&self) -> Command {
-        command()
+        command_in(None, self.clock_off.as_deref())
     }
 
     /// An API on the loopback of another namespace has to be reached from here.

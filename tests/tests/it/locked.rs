@@ -112,7 +112,7 @@ fn a_locked_device_has_forgotten_what_opens_captures() {
     let id = ana.api().capture(&Check::with_picture(1));
     assert!(ana.api().show(&id).unwrap()["particulars"].is_object());
     let Some(found) = copies_in(ana.pid(), &secret) else {
-        println!("SKIPPED: the memory of a process can't be read here");
+        tests::skipped("locked: the memory of a process can't be read here");
         return;
     };
     assert!(found > 0, "the search finds it while the device is open");

@@ -6,6 +6,8 @@ mod at_rest;
 mod audit;
 mod authority;
 mod cli;
+#[cfg(target_os = "linux")]
+mod clock;
 mod crash;
 mod enrol;
 mod enrol_lan;
