@@ -273,25 +273,11 @@ impl SiteFolder {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use crdt::site::Policy;
-
     use super::*;
+    use crate::enrol::fixture::{Fixture, NOW_MS};
     use crate::enrol::live::{Host, Input, Joiner, Offer, Output, Reveal, Takes};
-    use crate::home::Home;
 
-    const NOW_MS: u64 = 1_800_000_000_000;
     const HOUR: Duration = Duration::from_secs(3600);
-
-    struct Fixture {
-        dir: tempfile::TempDir,
-        site: SiteFolder,
-    }
-
-    fn fixture() -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
-        let site = SiteFolder::found(&dir.path().join("site"), "Post 4", Policy::default()).unwrap();
-        Fixture { dir, site }
-    }
 
     fn batch(count: usize, valid: Duration) -> Batch {
         Batch { count, roles: Roles::OFFICER, alias_prefix: "tablet".into(), days: 30, valid }
@@ -303,7 +289,7 @@ mod tests {
         }
 
         fn claim(&self, name: &str, code: &Code) -> Claim {
-            let request = Home::create(&self.dir.path().join(name)).unwrap().request().unwrap();
+            let request = self.home(name).request().unwrap();
             let ours = Reveal { nonce: [1; 32], request, wish: String::new(), code: None };
             let (mut joiner, hello) = Joiner::with_code(ours, code);
             let offer = Offer { nonce: [2; 32], authority: self.site.manifest().authority(), takes: Takes::Codes };
@@ -335,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_code_is_good_to_the_last_millisecond_for_one_device() {
-        let mut f = fixture();
+        let mut f = Fixture::new();
         let (first, second) = (f.code(), f.code());
         let (ana, ben) = (f.claim("ana", &first), f.claim("ben", &second));
         let until_ms = NOW_MS + 3_600_000;
@@ -349,10 +335,10 @@ mod tests {
 
     #[test]
     fn what_became_of_a_code_is_on_disk_before_anybody_is_answered() {
-        let mut f = fixture();
+        let mut f = Fixture::new();
         let (code, other) = (f.code(), f.code());
         let (ana, ben) = (f.claim("ana", &code), f.claim("ben", &code));
-        let path = f.dir.path().join("site");
+        let path = f.folder();
         // Two listeners on one folder: what one has done, the other knows.
         let mut second = SiteFolder::open(&path).unwrap();
         let answer = f.site.redeem(&ana, NOW_MS).unwrap();
@@ -366,7 +352,7 @@ mod tests {
 
     #[test]
     fn bounds_hold_at_n_and_not_at_n_plus_1() {
-        let mut f = fixture();
+        let mut f = Fixture::new();
         let _ = f.site.make_codes(&batch(OPEN_MAX, VALID_MAX), NOW_MS).unwrap();
         assert!(matches!(f.site.make_codes(&batch(1, HOUR), NOW_MS), Err(CodesError::TooMany(_))));
         let over = Duration::from_millis(1);
@@ -382,7 +368,7 @@ mod tests {
 
     #[test]
     fn only_an_open_code_can_be_withdrawn() {
-        let mut f = fixture();
+        let mut f = Fixture::new();
         let code = f.code();
         f.site.withdraw_code(code.id(), NOW_MS).unwrap();
         assert!(matches!(f.site.withdraw_code(code.id(), NOW_MS), Err(CodesError::NotOpen(_))));

@@ -2,6 +2,9 @@
 
 pub mod code;
 pub mod codes;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod fixture;
 pub mod live;
 pub mod parts;
 pub mod wire;
@@ -363,26 +366,10 @@ pub(crate) fn from_text<T: DeserializeOwned>(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::fixture::{Fixture, NOW_MS};
     use super::*;
 
-    const NOW_MS: u64 = 1_800_000_000_000;
-
-    struct Fixture {
-        dir: tempfile::TempDir,
-        site: SiteFolder,
-    }
-
-    fn fixture() -> Fixture {
-        let dir = tempfile::tempdir().unwrap();
-        let site = SiteFolder::found(&dir.path().join("site"), "Post 4", Policy::default()).unwrap();
-        Fixture { dir, site }
-    }
-
     impl Fixture {
-        fn home(&self, name: &str) -> Home {
-            Home::create(&self.dir.path().join(name)).unwrap()
-        }
-
         fn answer(&mut self, home: &Home, roles: Roles) -> String {
             let request = read_request(&request_text(&home.request().unwrap())).unwrap();
             self.site.enrol(&request, roles, "tablet", NOW_MS, 30).unwrap().1
@@ -391,7 +378,7 @@ mod tests {
 
     #[test]
     fn a_device_joins_with_the_answer_to_its_request() {
-        let mut f = fixture();
+        let mut f = Fixture::new();
         let (hub, officer) = (f.home("hub"), f.home("officer"));
         let hub_answer = f.answer(&hub, Roles::HUB);
         join(&hub, &hub_answer).unwrap();
@@ -407,7 +394,7 @@ mod tests {
 
     #[test]
     fn wrong_texts_are_told_apart() {
-        let mut f = fixture();
+        let mut f = Fixture::new();
         let (a, b) = (f.home("a"), f.home("b"));
         let answer = f.answer(&a, Roles::OFFICER);
         let request = request_text(&a.request().unwrap());
@@ -422,7 +409,7 @@ mod tests {
 
     #[test]
     fn a_renewal_keeps_one_membership_and_the_roster_one_line() {
-        let mut f = fixture();
+        let mut f = Fixture::new();
         let home = f.home("a");
         for roles in [Roles::OFFICER, Roles::SUPERVISOR] {
             let answer = f.answer(&home, roles);
@@ -430,31 +417,28 @@ mod tests {
         }
         let (identity, _) = home.membership(home.site().unwrap()).unwrap();
         assert_eq!(identity.certificate.roles, Roles::SUPERVISOR);
-        assert_eq!(SiteFolder::open(&f.dir.path().join("site")).unwrap().roster().len(), 1);
+        assert_eq!(SiteFolder::open(&f.folder()).unwrap().roster().len(), 1);
     }
 
     #[test]
     fn a_folder_from_before_there_were_codes_is_read() {
-        let mut f = fixture();
+        let mut f = Fixture::new();
         let home = f.home("a");
         let _ = f.answer(&home, Roles::OFFICER);
         let file = &f.site.file;
         let old = encode(&(&file.manifest, &file.group_keys, &file.roster));
         f.site.vault.write_site(&f.site.vault.lock().unwrap(), &old).unwrap();
-        let mut site = SiteFolder::open(&f.dir.path().join("site")).unwrap();
+        let mut site = SiteFolder::open(&f.folder()).unwrap();
         assert_eq!((site.roster(), site.codes()), (f.site.roster(), [].as_slice()));
         let _ = site.enrol(&f.home("b").request().unwrap(), Roles::HUB, "hub", NOW_MS, 30).unwrap();
-        assert_eq!(SiteFolder::open(&f.dir.path().join("site")).unwrap().roster().len(), 2);
+        assert_eq!(SiteFolder::open(&f.folder()).unwrap().roster().len(), 2);
         f.site.vault.write_site(&f.site.vault.lock().unwrap(), &old[..old.len() - 1]).unwrap();
-        assert!(matches!(
-            SiteFolder::open(&f.dir.path().join("site")),
-            Err(EnrolError::Home(HomeError::Damaged { .. }))
-        ));
+        assert!(matches!(SiteFolder::open(&f.folder()), Err(EnrolError::Home(HomeError::Damaged { .. }))));
     }
 
     #[test]
     fn a_damaged_key_is_named_and_never_replaced() {
-        let f = fixture();
+        let f = Fixture::new();
         let home = f.home("a");
         let path = home.dir().join("device.key");
         std::fs::write(&path, "greenline device key 1\nnot base32!").unwrap();
@@ -468,7 +452,7 @@ mod tests {
     #[test]
     fn secrets_are_the_owners_alone() {
         use std::os::unix::fs::PermissionsExt;
-        let f = fixture();
+        let f = Fixture::new();
         let home = f.home("a");
         home.token().unwrap();
         for name in ["device.key", "api.token"] {

@@ -1,37 +1,23 @@
 //! Both sides of a live enrolment, and everybody who may be in between.
 
-use crdt::site::{Policy, Roles};
+use crdt::site::Roles;
 
 use super::*;
-use crate::enrol::SiteFolder;
 use crate::enrol::code::SECRET_BYTES;
 use crate::enrol::codes::{Batch, RedeemError};
-use crate::home::Home;
-
-const NOW_MS: u64 = 1_800_000_000_000;
-
-struct Fixture {
-    dir: tempfile::TempDir,
-    site: SiteFolder,
-}
-
-fn fixture() -> Fixture {
-    let dir = tempfile::tempdir().unwrap();
-    let site = SiteFolder::found(&dir.path().join("site"), "Post 4", Policy::default()).unwrap();
-    Fixture { dir, site }
-}
+use crate::enrol::fixture::{Fixture, NOW_MS};
 
 impl Fixture {
     fn reveal(&self, name: &str, nonce: u8) -> Reveal {
-        let home = Home::create(&self.dir.path().join(name)).unwrap();
-        Reveal { nonce: [nonce; NONCE_BYTES], request: home.request().unwrap(), wish: String::new(), code: None }
+        let request = self.home(name).request().unwrap();
+        Reveal { nonce: [nonce; NONCE_BYTES], request, wish: String::new(), code: None }
     }
 
     fn offer(&self, nonce: u8) -> Offer {
         Offer { nonce: [nonce; NONCE_BYTES], authority: self.site.manifest().authority(), takes: Takes::Words }
     }
 
-    fn answer(&mut self, request: &Request) -> String {
+    fn certified(&mut self, request: &Request) -> String {
         self.site.enrol(request, Roles::OFFICER, "ana", NOW_MS, 30).unwrap().1
     }
 }
@@ -59,7 +45,7 @@ fn up_to_words(joiner: &mut Joiner, hello: Frame, host: &mut Host) -> [Words; 2]
 
 #[test]
 fn both_show_the_same_words_and_the_device_joins_once_both_agree() {
-    let mut f = fixture();
+    let mut f = Fixture::new();
     let (mut joiner, hello) = Joiner::new(f.reveal("ana", 1));
     let mut host = Host::new(f.offer(2));
     let [there, here] = up_to_words(&mut joiner, hello, &mut host);
@@ -68,7 +54,7 @@ fn both_show_the_same_words_and_the_device_joins_once_both_agree() {
     let same = said(&joiner.handle(Input::Compared(true)).unwrap());
     let outputs = host.handle(Input::Frame(same)).unwrap();
     let [Output::Certify(request)] = outputs.as_slice() else { panic!("{outputs:?}") };
-    let answer = said(&host.handle(Input::Certified(f.answer(request))).unwrap());
+    let answer = said(&host.handle(Input::Certified(f.certified(request))).unwrap());
     assert!(matches!(joiner.handle(Input::Frame(answer)).unwrap().as_slice(), [Output::Join(_)]));
     let joined = said(&joiner.handle(Input::Joined).unwrap());
     assert_eq!(host.handle(Input::Frame(joined)).unwrap(), [Output::Over]);
@@ -76,8 +62,8 @@ fn both_show_the_same_words_and_the_device_joins_once_both_agree() {
 
 #[test]
 fn who_is_in_between_gets_other_words_on_each_side() {
-    let f = fixture();
-    let others = fixture();
+    let f = Fixture::new();
+    let others = Fixture::new();
     // In between plays the authority to the device, and a device to the authority.
     let (mut joiner, hello) = Joiner::new(f.reveal("ana", 1));
     let (mut own_joiner, own_hello) = Joiner::new(f.reveal("mallory", 1));
@@ -90,7 +76,7 @@ fn who_is_in_between_gets_other_words_on_each_side() {
 
 #[test]
 fn every_part_that_is_changed_on_the_way_changes_the_words() {
-    let f = fixture();
+    let f = Fixture::new();
     let (offer, reveal) = (f.offer(2), f.reveal("ana", 1));
     let words_of = words(&offer, &reveal);
     let mallory = f.reveal("mallory", 1).request;
@@ -110,7 +96,7 @@ fn every_part_that_is_changed_on_the_way_changes_the_words() {
 
 #[test]
 fn a_device_that_reveals_something_else_than_it_promised_is_refused() {
-    let f = fixture();
+    let f = Fixture::new();
     let promised = f.reveal("ana", 1);
     let (_, hello) = Joiner::new(promised.clone());
     // To search for the words that the other side shows, it would have to choose after the offer.
@@ -123,7 +109,7 @@ fn a_device_that_reveals_something_else_than_it_promised_is_refused() {
 
 #[test]
 fn after_a_no_nothing_is_certified_whatever_is_said() {
-    let f = fixture();
+    let f = Fixture::new();
     for input in [Input::Compared(false), Input::Frame(Frame::Refuse(Refusal::Words))] {
         let (mut joiner, hello) = Joiner::new(f.reveal("ana", 1));
         let mut host = Host::new(f.offer(2));
@@ -137,10 +123,10 @@ fn after_a_no_nothing_is_certified_whatever_is_said() {
 
 #[test]
 fn an_answer_that_is_anothers_is_not_joined_with() {
-    let mut f = fixture();
-    let mut others = fixture();
+    let mut f = Fixture::new();
+    let mut others = Fixture::new();
     let (ana, ben) = (f.reveal("ana", 1), f.reveal("ben", 1));
-    let answers = [others.answer(&ana.request), f.answer(&ben.request), f.answer(&ana.request)];
+    let answers = [others.certified(&ana.request), f.certified(&ben.request), f.certified(&ana.request)];
     let expected = [Err(LiveError::OtherAuthority), Err(LiveError::OtherAuthority), Ok(())];
     for (answer, expected) in answers.into_iter().zip(expected) {
         let (mut joiner, hello) = Joiner::new(ana.clone());
@@ -152,7 +138,7 @@ fn an_answer_that_is_anothers_is_not_joined_with() {
 
 #[test]
 fn what_was_overheard_is_of_no_use_later() {
-    let f = fixture();
+    let f = Fixture::new();
     let (mut joiner, hello) = Joiner::new(f.reveal("ana", 1));
     let mut host = Host::new(f.offer(2));
     let offer = said(&host.handle(Input::Frame(hello.clone())).unwrap());
@@ -167,9 +153,9 @@ fn what_was_overheard_is_of_no_use_later() {
 
 #[test]
 fn what_does_not_fit_is_refused_in_every_state() {
-    let mut f = fixture();
+    let mut f = Fixture::new();
     let reveal = f.reveal("ana", 1);
-    let answer = f.answer(&reveal.request);
+    let answer = f.certified(&reveal.request);
     let (_, hello) = Joiner::new(reveal.clone());
     let frames = [
         hello.clone(),
@@ -208,7 +194,7 @@ fn what_does_not_fit_is_refused_in_every_state() {
 
 #[test]
 fn another_version_and_a_wish_that_can_not_be_shown_are_refused() {
-    let f = fixture();
+    let f = Fixture::new();
     let hello = Frame::Hello { version: VERSION + 1, commitment: [0; 32] };
     assert_eq!(Host::new(f.offer(2)).handle(Input::Frame(hello)), Err(LiveError::Version(VERSION + 1)));
     let wished = |wish: &str| {
@@ -245,7 +231,7 @@ fn code_of(f: &mut Fixture) -> Code {
 
 #[test]
 fn with_a_code_both_sides_prove_that_they_know_it_and_never_say_it() {
-    let mut f = fixture();
+    let mut f = Fixture::new();
     let code = code_of(&mut f);
     let (mut joiner, mut host, claim) = up_to_claim(&f, f.reveal("ana", 1), &code);
     let redeemed = f.site.redeem(&claim, NOW_MS).unwrap();
@@ -257,7 +243,7 @@ fn with_a_code_both_sides_prove_that_they_know_it_and_never_say_it() {
 
 #[test]
 fn a_proof_fits_one_conversation_one_device_and_one_code() {
-    let mut f = fixture();
+    let mut f = Fixture::new();
     let code = code_of(&mut f);
     let (_, _, claim) = up_to_claim(&f, f.reveal("ana", 1), &code);
     let mallory = f.reveal("mallory", 1);
@@ -277,10 +263,10 @@ fn a_proof_fits_one_conversation_one_device_and_one_code() {
 
 #[test]
 fn a_device_with_a_code_joins_nobody_who_does_not_know_it() {
-    let mut f = fixture();
+    let mut f = Fixture::new();
     let code = code_of(&mut f);
     let ana = f.reveal("ana", 1);
-    let answer = f.answer(&ana.request);
+    let answer = f.certified(&ana.request);
     let wrong = Code::new([9; SECRET_BYTES]).key();
     let (_, _, claim) = up_to_claim(&f, ana.clone(), &code);
     let heard = claim.heard;
@@ -300,7 +286,7 @@ fn a_device_with_a_code_joins_nobody_who_does_not_know_it() {
 
 #[test]
 fn codes_and_words_are_not_taken_for_each_other() {
-    let mut f = fixture();
+    let mut f = Fixture::new();
     let code = code_of(&mut f);
     // As the device hears it, and as it is.
     let meet = |joiner: (Joiner, Frame), heard, takes| {
