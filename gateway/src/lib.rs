@@ -8,8 +8,9 @@
 //! ```
 //!
 //! The hub is one more replica: forwarding a capture is syncing it to the hub, and the answer is an entry in the hub's own
-//! log. [`uplink`] and [`intake`] decide and are pure; the rest carries out and needs the feature `shell`.
+//! log. [`uplink`], [`intake`] and [`clerk`] decide and are pure; the rest carries out and needs the feature `shell`.
 
+pub mod clerk;
 pub mod intake;
 pub mod screen;
 pub mod uplink;

@@ -11,11 +11,11 @@ use crdt::seal::{SealError, Seed};
 use crdt::statement::{VerdictContent, VerdictValue};
 use crdt::store::StoreError;
 use crdt::sync::Event;
-use crdt::view::Origin;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
+use crate::clerk::{self, Acceptance};
 use crate::driver::{Driver, DriverError, Engine, now_ms};
 use crate::intake::{Failed, Intake, Output};
 use crate::screen::Screener;
@@ -46,16 +46,6 @@ pub(super) struct Desk {
     counts: Arc<Counts>,
     done: mpsc::Sender<Done>,
     finished: mpsc::Receiver<Done>,
-}
-
-/// What became of a wish to accept a capture.
-enum Acceptance {
-    /// There is a receipt of this hub.
-    Ours(Origin),
-    /// Nothing to do: another hub has it, or it is gone.
-    Settled,
-    /// It isn't sealed to this hub.
-    SealedToOthers,
 }
 
 impl Desk {
@@ -101,7 +91,8 @@ impl Desk {
 
     /// What a crash or a lost piece of news may have left undone follows from the replica alone.
     async fn look_at_everything(&mut self) -> Result<(), DriverError> {
-        let (unanswered, whole) = self.driver.call(|engine, _| (unanswered(engine), engine.whole_captures())).await?;
+        let (unanswered, whole) =
+            self.driver.call(|engine, _| (clerk::unanswered(engine), engine.whole_captures())).await?;
         for (capture, origin) in unanswered? {
             self.intake.accepted(capture, &origin);
         }
@@ -121,7 +112,7 @@ impl Desk {
     }
 
     async fn accept(&mut self, capture: CaptureId) -> Result<(), DriverError> {
-        match self.driver.call(move |engine, now_ms| accept(engine, now_ms, capture)).await? {
+        match self.driver.call(move |engine, now_ms| clerk::accept(engine, now_ms, capture)).await? {
             Ok(Acceptance::Ours(origin)) => self.intake.accepted(capture, &origin),
             Ok(Acceptance::Settled) => {}
             Ok(Acceptance::SealedToOthers) => {
@@ -138,8 +129,8 @@ impl Desk {
     }
 
     async fn screen(&mut self, capture: CaptureId) -> Result<(), DriverError> {
-        if self.driver.call(move |engine, _| has_no_purpose_here(engine, capture)).await? {
-            self.note(capture, Ok(without_a_purpose()));
+        if let Some(refusal) = self.driver.call(move |engine, _| clerk::refuse(engine, capture)).await? {
+            self.note(capture, Ok(refusal));
             return Ok(());
         }
         let opened = self.driver.call(move |engine, _| engine.replica().open_capture(capture)).await?;
@@ -149,7 +140,7 @@ impl Desk {
                 self.note(capture, Ok(unreadable(error)));
                 return Ok(());
             }
-            Ok(None) if self.driver.call(move |engine, _| is_erased(engine, capture)).await? => {
+            Ok(None) if self.driver.call(move |engine, _| clerk::is_erased(engine, capture)).await? => {
                 self.intake.erased(capture);
                 self.intake.screened(now_ms(), capture, Err(Failed::Later("erased".into())));
                 return Ok(());
@@ -191,12 +182,15 @@ impl Desk {
     async fn answer(&mut self, capture: CaptureId, content: VerdictContent) -> Result<(), DriverError> {
         let mut seed: Seed = [0; 32];
         let written = match getrandom::fill(&mut seed) {
-            Ok(()) => self.driver.call(move |engine, now_ms| answer(engine, now_ms, seed, capture, &content)).await?,
+            Ok(()) => {
+                let answer = move |engine: &mut Engine, now_ms| clerk::answer(engine, now_ms, seed, capture, &content);
+                self.driver.call(answer).await?
+            }
             Err(error) => Err(AppendError::Store(StoreError::Io(format!("no random numbers: {error}")))),
         };
         if let Err(error) = written {
             tracing::error!(%capture, %error, "a verdict can't be written");
-            let origin = self.driver.call(move |engine, _| origin(engine, capture)).await?;
+            let origin = self.driver.call(move |engine, _| clerk::origin(engine, capture)).await?;
             if let Ok(Some(origin)) = origin {
                 self.intake.unanswered(now_ms(), capture, &origin);
             }
@@ -205,67 +199,10 @@ impl Desk {
     }
 }
 
-fn unanswered(engine: &Engine) -> Result<Vec<(CaptureId, Origin)>, StoreError> {
-    let mut found = Vec::new();
-    for id in engine.replica().unanswered() {
-        found.extend(origin(engine, *id)?.map(|origin| (*id, origin)));
-    }
-    Ok(found)
-}
-
-/// Whether a capture was made for something that this site doesn't do. No honest program makes one; nobody is compared for it.
-fn has_no_purpose_here(engine: &Engine, id: CaptureId) -> bool {
-    let purposes = &engine.replica().membership().manifest.policy.purposes;
-    // A store that can't be read says so elsewhere.
-    origin(engine, id).ok().flatten().is_some_and(|origin| !purposes.contains(&origin.purpose))
-}
-
 fn compared(engine: &Engine, at_ms: u64, id: CaptureId) -> Result<Record, StoreError> {
     let operator = engine.replica().identity().certificate.alias.clone();
-    let why = origin(engine, id)?.map(|origin| origin.purpose).unwrap_or_default();
+    let why = clerk::origin(engine, id)?.map(|origin| origin.purpose).unwrap_or_default();
     Ok(Record { at_ms, operator, act: Act::Compared, captures: vec![id], why, times: 1 })
-}
-
-fn is_erased(engine: &Engine, id: CaptureId) -> bool {
-    // A store that can't be read says so elsewhere.
-    engine.replica().capture(id).ok().flatten().is_some_and(|view| view.erased.is_some())
-}
-
-fn origin(engine: &Engine, id: CaptureId) -> Result<Option<Origin>, StoreError> {
-    Ok(engine.replica().capture(id)?.filter(|view| view.erased.is_none()).and_then(|view| view.origin))
-}
-
-/// Writes a receipt, unless some hub's is there already: whoever accepts first screens.
-fn accept(engine: &mut Engine, now_ms: u64, id: CaptureId) -> Result<Acceptance, AppendError> {
-    let Some(view) = engine.replica().capture(id)? else { return Ok(Acceptance::Settled) };
-    let Some(origin) = view.origin.clone() else { return Ok(Acceptance::Settled) };
-    // Its device was copied: a cut took it away while it was screened, and now it is stated again.
-    if engine.replica().unanswered().contains(&id) {
-        return Ok(Acceptance::Ours(origin));
-    }
-    if view.accepted().is_some() || view.erased.is_some() {
-        return Ok(Acceptance::Settled);
-    }
-    if matches!(engine.replica().open_capture(id)?, Some(Err(SealError::NotForUs))) {
-        return Ok(Acceptance::SealedToOthers);
-    }
-    engine.write(now_ms, |replica| replica.receipt_new(now_ms, id))?;
-    Ok(Acceptance::Ours(origin))
-}
-
-/// Writes a verdict, unless one is there already: however often it was worked out, one takes effect.
-fn answer(
-    engine: &mut Engine,
-    now_ms: u64,
-    seed: Seed,
-    id: CaptureId,
-    content: &VerdictContent,
-) -> Result<(), AppendError> {
-    let answered = engine.replica().capture(id)?.is_none_or(|view| view.screened().is_some() || view.erased.is_some());
-    if !answered {
-        engine.write(now_ms, |replica| replica.verdict_new(now_ms, seed, id, content))?;
-    }
-    Ok(())
 }
 
 /// What can't be noted isn't compared: it waits like for a database that is away.
@@ -289,12 +226,6 @@ fn screen(screener: &dyn Screener, opened: &Opened) -> Result<VerdictContent, Fa
         return Ok(VerdictContent { basis: content.basis, ..VerdictContent::inconclusive(reason) });
     }
     Ok(content)
-}
-
-fn without_a_purpose() -> VerdictContent {
-    VerdictContent::inconclusive(
-        "not compared: its purpose isn't one of this site's; capture the person again for one that is",
-    )
 }
 
 fn unreadable(error: SealError) -> VerdictContent {
