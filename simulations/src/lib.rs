@@ -18,7 +18,10 @@
 //! ```
 
 mod liar;
+pub mod oracle;
+pub mod quantile;
 mod site;
+pub mod trace;
 mod world;
 
 pub use liar::{Liar, Lie};

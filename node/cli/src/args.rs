@@ -73,6 +73,8 @@ pub(crate) enum Command {
     Keystore(cmd::keystore::KeystoreArgs),
     /// Make synthetic people: prints and faces that belong to nobody
     Synth(cmd::synth::SynthArgs),
+    /// Plan operations and replay contact traces, in virtual time
+    Sim(cmd::sim::SimArgs),
     /// Watch two cut-off groups, a mule and a late gateway get their captures screened
     Demo(crate::demo::DemoArgs),
     /// Print a completion script for a shell

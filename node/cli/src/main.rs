@@ -55,6 +55,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Command::Hub(it) => cmd::hub::run(it),
         Command::Keystore(it) => cmd::keystore::run(it),
         Command::Synth(it) => cmd::synth::run(it),
+        Command::Sim(it) => cmd::sim::run(&it),
         Command::Demo(it) => demo::run(&it),
         Command::Completions(it) => cmd::completions::run(&it),
         Command::MatcherWorker => cmd::worker::run(),

@@ -66,6 +66,21 @@ pub(crate) fn age(ms: Option<u64>) -> String {
     }
 }
 
+/// A stretch of time, in one or two units.
+pub(crate) fn span(ms: u64) -> String {
+    let (seconds, two) = (ms / 1000, |large: u64, unit, small: u64, below| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {below}"),
+    });
+    match seconds {
+        0 if ms > 0 => format!("{ms} ms"),
+        0..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
 /// How long something is still kept, in one unit.
 pub(crate) fn left(until_ms: Option<u64>) -> String {
     let Some(until_ms) = until_ms else { return "-".into() };

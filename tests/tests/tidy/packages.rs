@@ -25,7 +25,7 @@ const FOR_TESTS: [&str; 1] = ["synth"];
 
 /// The owners of each heavy package. In a package that has a pure half it is optional, so that the simulator builds
 /// without it.
-const OWNERS: [(&str, &[&str]); 31] = [
+const OWNERS: [(&str, &[&str]); 32] = [
     ("argon2", &["node"]),
     ("automerge", &["crdt"]),
     ("bip39", &["node"]),
@@ -39,6 +39,7 @@ const OWNERS: [(&str, &[&str]); 31] = [
     ("rcgen", &["gateway"]),
     ("rustls", &["gateway"]),
     ("nbis-rs", &["matcher"]),
+    ("flate2", &["simulations"]),
     ("if-addrs", &["node"]),
     ("libp2p", &["mesh"]),
     ("libp2p-stream", &["mesh"]),

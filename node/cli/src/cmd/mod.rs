@@ -22,6 +22,7 @@ pub(crate) mod seen;
 pub(crate) mod set_aside;
 pub(crate) mod shift;
 pub(crate) mod show;
+pub(crate) mod sim;
 pub(crate) mod site;
 mod site_codes;
 pub(crate) mod site_export;

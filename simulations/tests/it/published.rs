@@ -1,0 +1,275 @@
+//! Published contact traces and the bounds on them, worked out by others: all must come out exactly.
+//!
+//! They aren't part of the project. `GREENLINE_TRACES` names their folder, else they are looked for beside the project's own.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use simulations::oracle::{Gateway, Online, Oracle};
+use simulations::quantile::Delays;
+use simulations::trace::{self, Format, Node, Trace};
+
+/// What a hub takes to answer, in the bounds on round trips.
+const ANSWER_MS: u64 = 10_000;
+
+#[test]
+fn bounds_on_published_traces_come_out_exactly() {
+    let Some(bounds) = json("oracle.json") else { return };
+    for (name, known) in bounds["traces"].as_object().unwrap() {
+        let trace = read(&format!("{name}.csv"));
+        let numbers = (known["nodes"].as_u64().unwrap(), known["duration_s"].as_u64().unwrap());
+        assert_eq!((trace.nodes() as u64, trace.ends_ms() / 1000), numbers, "{name}");
+        let oracle = Oracle::new(&trace, trace.ends_ms());
+        for traffic in ["uniform", "active"] {
+            let messages = match traffic {
+                "uniform" => uniform(name, &trace),
+                _ => active(name, &trace),
+            };
+            let arrivals: Vec<_> = messages.iter().map(|(src, t0_ms)| oracle.arrivals([(*src, *t0_ms)])).collect();
+            for (set, expected) in known[traffic]["gateway"].as_object().unwrap() {
+                let gateways = gateway_set(set, expected);
+                let each = |delay: &dyn Fn(usize, Node, u64) -> Option<u64>| -> Delays {
+                    let delays = messages.iter().enumerate();
+                    delays
+                        .map(|(number, (src, t0_ms))| delay(number, *src, *t0_ms).map(|at_ms| at_ms - t0_ms))
+                        .collect()
+                };
+                let one_way = |number: usize, _: Node, _: u64| oracle.delivered(&arrivals[number], &gateways);
+                let back = |number: usize, src: Node, t0_ms: u64| {
+                    oracle.answer_from(src, one_way(number, src, t0_ms)? + ANSWER_MS, &gateways)
+                };
+                let direct = |_: usize, src: Node, t0_ms: u64| oracle.direct_only(src, t0_ms, &gateways);
+                same(&each(&one_way), &expected["one_way"], &format!("{name} {traffic} {set} one way"));
+                same(&each(&back), &expected["round_trip_10s"], &format!("{name} {traffic} {set} and back"));
+                same(&each(&direct), &expected["direct_only"], &format!("{name} {traffic} {set} direct"));
+            }
+            spread(&messages, &arrivals, &known[traffic]["all_nodes"], &format!("{name} {traffic}"));
+            let vectors = known["checks"].as_array().unwrap();
+            for vector in vectors.iter().filter(|vector| vector["traffic"] == traffic) {
+                let number = vector["i"].as_u64().unwrap() as usize;
+                check(vector, messages[number], &arrivals[number]);
+            }
+        }
+    }
+}
+
+#[test]
+fn bounds_on_synthetic_operations_come_out_exactly() {
+    for name in ["syn_slovenia", "syn_trial2019", "syn_wb21"] {
+        let Some(known) = json(&format!("{name}.meta.json")) else { return };
+        let trace = read(&format!("{name}.csv"));
+        let ends_ms = known["duration_s"].as_u64().unwrap() * 1000;
+        let oracle = Oracle::new(&trace, ends_ms);
+        let gateways: Vec<Gateway> = windows(name);
+        let captures = rows(&format!("{name}.captures.csv"));
+        let messages: Vec<(Node, u64)> = captures.iter().map(|row| (row[1] as Node, row[0] * 1000)).collect();
+        let each = |at: &dyn Fn(Node, u64) -> Option<u64>| -> Delays {
+            messages.iter().map(|(src, t0_ms)| at(*src, *t0_ms).map(|at_ms| at_ms - t0_ms)).collect()
+        };
+        let expected = &known["oracle"];
+        same_short(&each(&|src, t0_ms| oracle.one_way(src, t0_ms, &gateways)), &expected["one_way"], name);
+        let back = |src, t0_ms| oracle.round_trip(src, t0_ms, &gateways, ANSWER_MS);
+        same_short(&each(&back), &expected["round_trip_10s"], name);
+        same_short(&each(&|src, t0_ms| oracle.direct_only(src, t0_ms, &gateways)), &expected["direct_only"], name);
+        for vector in known["checks"].as_array().unwrap() {
+            let number = vector["i"].as_u64().unwrap() as usize;
+            let (src, t0_ms) = messages[number];
+            assert_eq!(
+                (u64::from(src), t0_ms / 1000),
+                (vector["src"].as_u64().unwrap(), vector["t0"].as_u64().unwrap())
+            );
+            let one_way = oracle.one_way(src, t0_ms, &gateways).map(|at_ms| (at_ms - t0_ms) / 1000);
+            assert_eq!(one_way, vector["one_way"].as_u64(), "{name} {number}");
+            let arrivals = oracle.arrivals([(src, t0_ms)]);
+            assert_eq!(reached(&arrivals, t0_ms), numbers(vector, "reached"), "{name} {number}");
+        }
+    }
+}
+
+#[test]
+fn the_same_contacts_come_of_the_events_of_one() {
+    for name in ["sp_sfhh_conference", "sp_workplace_invs15"] {
+        let Some(known) = json(&format!("{name}.meta.json")) else { return };
+        let table = read(&format!("{name}.csv"));
+        let file = BufReader::new(File::open(folder().unwrap().join(format!("{name}.one.gz"))).unwrap());
+        let (events, format, oddities) = trace::read(file, None, None).unwrap();
+        assert_eq!(format, Format::One { first_down_ends: false });
+        assert_eq!(oddities, trace::Oddities::default(), "{name}");
+        assert!(events == table, "{name}: the two differ");
+        let (stats, known) = (table.stats(), &known["stats"]);
+        let whole = |ms: Option<u64>| ms.map(|ms| ms as f64 / 1000.0);
+        assert_eq!(Some(stats.contacts as u64), known["contacts"].as_u64());
+        assert_eq!(Some(stats.pairs as u64), known["pairs"].as_u64());
+        assert_eq!(whole(stats.contact_p50_ms), known["median_contact_s"].as_f64());
+        assert_eq!(whole(stats.contact_p90_ms), known["p90_contact_s"].as_f64());
+        assert_eq!(whole(stats.between_p50_ms), known["median_intercontact_s"].as_f64());
+        assert_eq!(whole(stats.between_p90_ms), known["p90_intercontact_s"].as_f64());
+        let rounded = |value: f64, digits: f64| (value * digits).round() / digits;
+        assert_eq!(Some(rounded(stats.mean_degree, 1e3)), known["mean_degree"].as_f64());
+        assert_eq!(Some(rounded(stats.contacts_per_node_day, 10.0)), known["contacts_per_node_day"].as_f64());
+    }
+}
+
+fn folder() -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/traces");
+    let folder = std::env::var_os("GREENLINE_TRACES").map_or_else(beside, PathBuf::from);
+    folder.join("oracle.json").is_file().then_some(folder)
+}
+
+/// A file of the folder. If there is no folder, says so past what captures a test's output.
+fn json(name: &str) -> Option<Value> {
+    use std::io::Write as _;
+    let Some(folder) = folder() else {
+        let why = "SKIPPED published traces: GREENLINE_TRACES names no folder of them";
+        writeln!(std::io::stderr(), "{why}").expect("a place to say it");
+        return None;
+    };
+    Some(serde_json::from_reader(BufReader::new(File::open(folder.join(name)).unwrap())).unwrap())
+}
+
+fn read(name: &str) -> Trace {
+    let file = BufReader::new(File::open(folder().unwrap().join(name)).unwrap());
+    let (trace, _, oddities) = trace::read(file, None, None).unwrap();
+    assert_eq!(oddities, trace::Oddities::default(), "{name}");
+    // Every node of these meets somebody, and they are numbered without gaps.
+    assert!(trace.names().iter().enumerate().all(|(number, name)| *name == number.to_string()), "{name}");
+    trace
+}
+
+/// Rows of whole numbers, without the header.
+fn rows(name: &str) -> Vec<Vec<u64>> {
+    let text = std::fs::read_to_string(folder().unwrap().join(name)).unwrap();
+    text.lines().skip(1).map(|line| line.split(',').map(|cell| cell.trim().parse().unwrap()).collect()).collect()
+}
+
+fn windows(name: &str) -> Vec<Gateway> {
+    let mut gateways = std::collections::BTreeMap::<Node, Vec<(u64, u64)>>::new();
+    for row in rows(&format!("{name}.windows.csv")) {
+        gateways.entry(row[0] as Node).or_default().push((row[1] * 1000, row[2] * 1000));
+    }
+    let gateways = gateways.into_iter();
+    gateways.map(|(node, windows)| Gateway { node, online: Online::Windows(windows) }).collect()
+}
+
+/// The dice of the published bounds.
+struct Dice(u64);
+
+impl Dice {
+    /// FNV-1a of a label.
+    fn new(label: &str) -> Self {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        Self(label.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+    }
+
+    /// SplitMix64.
+    const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = self.0;
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    const fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+fn uniform(name: &str, trace: &Trace) -> Vec<(Node, u64)> {
+    let mut dice = Dice::new(&format!("oracle-v1:uniform:{name}"));
+    let latest_s = trace.ends_ms() / 1000 * 3 / 4;
+    (0..2_000).map(|_| (dice.below(trace.nodes() as u64) as Node, dice.below(latest_s) * 1000)).collect()
+}
+
+fn active(name: &str, trace: &Trace) -> Vec<(Node, u64)> {
+    let mut dice = Dice::new(&format!("oracle-v1:active:{name}"));
+    let contacts = rows(&format!("{name}.csv"));
+    assert_eq!(contacts.len(), trace.contacts().len());
+    let message = |_| {
+        let row = &contacts[dice.below(contacts.len() as u64) as usize];
+        let src = if dice.next() & 1 == 0 { row[2] } else { row[3] };
+        (src as Node, row[0].saturating_sub(dice.below(1_800)) * 1000)
+    };
+    (0..2_000).map(message).collect()
+}
+
+fn gateway_set(set: &str, expected: &Value) -> Vec<Gateway> {
+    let nodes: Vec<Node> =
+        expected["nodes"].as_array().unwrap().iter().map(|node| node.as_u64().unwrap() as Node).collect();
+    let count = nodes.len() as u64;
+    let every = |number: u64| match set {
+        "five_pct_30min_per_6h" => {
+            Online::Every { period_ms: 21_600_000, offset_ms: number * 21_600 / count * 1000, len_ms: 1_800_000 }
+        }
+        "hub_sat_15min_per_4h" => Online::Every { period_ms: 14_400_000, offset_ms: 0, len_ms: 900_000 },
+        _ => Online::Always,
+    };
+    nodes.into_iter().zip(0..).map(|(node, number)| Gateway { node, online: every(number) }).collect()
+}
+
+/// How far and how fast messages reach others than gateways.
+fn spread(messages: &[(Node, u64)], arrivals: &[Vec<Option<u64>>], expected: &Value, what: &str) {
+    let nodes = arrivals[0].len();
+    let ordered: Vec<Vec<u64>> = arrivals
+        .iter()
+        .zip(messages)
+        .map(|(arrivals, (_, t0_ms))| {
+            let mut delays: Vec<u64> = arrivals.iter().flatten().map(|at_ms| at_ms - t0_ms).collect();
+            delays.sort_unstable();
+            delays
+        })
+        .collect();
+    let pairs = ordered.iter().flat_map(|delays| {
+        // The first is the message's own node.
+        let missing = std::iter::repeat_n(None, nodes - delays.len());
+        delays.iter().skip(1).map(|delay| Some(*delay)).chain(missing)
+    });
+    same(&pairs.collect(), &expected["pairs"], &format!("{what} pairs"));
+    let (half, most) = (usize::midpoint(nodes, 1), (9 * nodes).div_ceil(10));
+    let sets =
+        [("copies2", 2), ("copies3", 3), ("half_of_nodes", half), ("ninety_pct_of_nodes", most), ("every_node", nodes)];
+    for (name, count) in sets {
+        let delays = ordered.iter().map(|delays| delays.get(count - 1).copied());
+        same(&delays.collect(), &expected[name], &format!("{what} {name}"));
+    }
+}
+
+/// One message of which the bounds tell more.
+fn check(vector: &Value, (src, t0_ms): (Node, u64), arrivals: &[Option<u64>]) {
+    assert_eq!((u64::from(src), t0_ms / 1000), (vector["src"].as_u64().unwrap(), vector["t0"].as_u64().unwrap()));
+    assert_eq!(reached(arrivals, t0_ms), numbers(vector, "reached_incl_src"), "{vector}");
+}
+
+/// How many nodes a message reaches, and the sum of its delays in seconds.
+fn reached(arrivals: &[Option<u64>], t0_ms: u64) -> (u64, u64) {
+    let delays = arrivals.iter().flatten().map(|at_ms| (at_ms - t0_ms) / 1000);
+    (delays.clone().count() as u64, delays.sum())
+}
+
+fn numbers(vector: &Value, reached: &str) -> (u64, u64) {
+    (vector[reached].as_u64().unwrap(), vector["sum_delay"].as_u64().unwrap())
+}
+
+fn same(delays: &Delays, expected: &Value, what: &str) {
+    let seconds = |ms: Option<u64>| ms.map(|ms| ms / 1000);
+    let share = (delays.delivered() * 1e4).round() / 1e4;
+    assert_eq!(Some(share), expected["delivered"].as_f64(), "{what}");
+    for (name, p) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)] {
+        assert_eq!(seconds(delays.quantile_ms(p)), expected[name].as_u64(), "{what} {name}");
+    }
+    for (name, p) in [("p50_all", 0.5), ("p90_all", 0.9)] {
+        assert_eq!(seconds(delays.quantile_of_all_ms(p)), expected[name].as_u64(), "{what} {name}");
+    }
+    let mean = delays.mean_ms().unwrap() / 1000.0;
+    assert!((mean - expected["mean"].as_f64().unwrap()).abs() <= 0.05 + 1e-6, "{what}: {mean}");
+}
+
+fn same_short(delays: &Delays, expected: &Value, what: &str) {
+    let share = (delays.delivered() * 1e4).round() / 1e4;
+    assert_eq!(Some(share), expected["delivered"].as_f64(), "{what}");
+    for (name, p) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)] {
+        assert_eq!(delays.quantile_ms(p).map(|ms| ms / 1000), expected[name].as_u64(), "{what} {name}");
+    }
+}
