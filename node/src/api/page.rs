@@ -145,7 +145,7 @@ fn alarms(status: &Value) -> Markup {
             }
         }
         @if !status["clock"].is_null() {
-            p.alert role="alert" { (text(&status["clock"], "words")) "." }
+            p.alert role="alert" { (sentence(text(&status["clock"], "words"))) }
         }
         @for faulty in items(&status["refused"]) {
             p.alert role="alert" { (text(faulty, "alias")) ": " (text(faulty, "words")) "." }
@@ -266,6 +266,13 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap_or_default()
+}
+
+/// What stands in a list elsewhere, as a sentence of its own.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(letters).chain(['.']).collect()
 }
 
 fn clock(ms: Option<u64>) -> String {
