@@ -18,6 +18,7 @@
 //! ```
 
 mod liar;
+pub mod operation;
 pub mod oracle;
 pub mod quantile;
 mod site;
@@ -26,4 +27,4 @@ mod world;
 
 pub use liar::{Liar, Lie};
 pub use site::{Member, Site};
-pub use world::{Device, LINK_LATENCY_MS, World};
+pub use world::{Device, LINK_LATENCY_MS, Pace, Traffic, World};

@@ -52,6 +52,25 @@ impl Online {
     }
 }
 
+impl Online {
+    /// When it goes offline again that is online at a moment; the end of time if it never does.
+    #[must_use]
+    pub fn until(&self, t_ms: u64) -> u64 {
+        match self {
+            Self::Always => u64::MAX,
+            Self::Every { period_ms, offset_ms, len_ms } => match period_ms {
+                0 => t_ms,
+                _ if len_ms >= period_ms => u64::MAX,
+                _ => t_ms + len_ms - (t_ms % period_ms + period_ms - offset_ms % period_ms) % period_ms,
+            },
+            Self::Windows(windows) => {
+                let this = windows.partition_point(|(_, until_ms)| *until_ms <= t_ms);
+                windows.get(this).map_or(t_ms, |(_, until_ms)| *until_ms)
+            }
+        }
+    }
+}
+
 fn next_of(t_ms: u64, period_ms: u64, offset_ms: u64, len_ms: u64) -> Option<u64> {
     if period_ms == 0 || len_ms == 0 {
         return None;

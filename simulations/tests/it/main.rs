@@ -10,6 +10,7 @@ mod forks;
 mod hostile;
 mod kit;
 mod liar;
+mod operation;
 mod oracle;
 mod order;
 mod privacy;

@@ -7,9 +7,11 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use simulations::operation::{self, Plan, PlannedCapture, PlannedDevice, Radio, WayOut};
 use simulations::oracle::{Gateway, Online, Oracle};
 use simulations::quantile::Delays;
 use simulations::trace::{self, Format, Node, Trace};
+use simulations::{Member, Pace};
 
 /// What a hub takes to answer, in the bounds on round trips.
 const ANSWER_MS: u64 = 10_000;
@@ -109,6 +111,58 @@ fn the_same_contacts_come_of_the_events_of_one() {
         let rounded = |value: f64, digits: f64| (value * digits).round() / digits;
         assert_eq!(Some(rounded(stats.mean_degree, 1e3)), known["mean_degree"].as_f64());
         assert_eq!(Some(rounded(stats.contacts_per_node_day, 10.0)), known["contacts_per_node_day"].as_f64());
+    }
+}
+
+/// The plan of a published operation: its contacts, windows and captures, with radios of 10 Mbit/s that take two seconds to link.
+fn plan(name: &str) -> Option<Plan> {
+    let known = json(&format!("{name}.meta.json"))?;
+    let pace = Pace { latency_ms: 5, bits_per_s: Some(10_000_000) };
+    let contacts = read(&format!("{name}.csv"));
+    let mut devices: Vec<PlannedDevice> = contacts
+        .names()
+        .iter()
+        .map(|name| PlannedDevice { name: name.clone(), member: Member::Officer, way_out: None })
+        .collect();
+    for Gateway { node, online } in windows(name) {
+        devices[node as usize].way_out = Some(WayOut { online, setup_ms: 200, pace });
+    }
+    let captures = rows(&format!("{name}.captures.csv"));
+    let capture =
+        |row: &Vec<u64>| PlannedCapture { at_ms: row[0] * 1000, node: row[1] as Node, bytes: row[2] as usize };
+    Some(Plan {
+        name: name.to_owned(),
+        devices,
+        contacts,
+        radio: Radio { setup_ms: 2_000, pace },
+        captures: captures.iter().map(capture).collect(),
+        ends_ms: known["duration_s"].as_u64()? * 1000,
+        screening_ms: ANSWER_MS,
+        reads_after_ms: Some(60_000),
+    })
+}
+
+/// Close to what is possible: the same captures arrive, and not much later. WB21 takes a minute, and is for `HEAVY=1`.
+#[test]
+fn operations_deliver_nearly_as_the_bounds_allow() {
+    let heavy = std::env::var_os("HEAVY").is_some();
+    let names: &[&str] = if heavy { &["syn_slovenia", "syn_wb21", "syn_trial2019"] } else { &["syn_slovenia"] };
+    for name in names {
+        let Some(plan) = plan(name) else { return };
+        let outcome = operation::run(&plan, 1);
+        assert_eq!(outcome.impossible, 0, "{name}: something arrived before it could");
+        for (what, spread) in [("delivery", outcome.delivery()), ("answer", outcome.answer())] {
+            let (delivered, possible) = (spread.delays.delivered(), spread.oracle.delivered());
+            println!(
+                "{name} {what}: {:.2} % of {:.2} % possible, ratio {:?}, later by {:?} ms, traffic {:?}",
+                delivered * 100.0,
+                possible * 100.0,
+                spread.ratio,
+                spread.later_ms,
+                outcome.traffic,
+            );
+            assert!(delivered >= possible - 0.01, "{name} {what}: {delivered} of {possible}");
+        }
     }
 }
 

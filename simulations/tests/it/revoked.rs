@@ -340,9 +340,8 @@ fn troubled(seed: u64) -> (World, usize, Vec<Entry>) {
     for _ in 0..40 {
         let device = all[world.draw(all.len() as u64) as usize];
         match world.draw(7) {
-            0 | 1 | 6 if seed.is_multiple_of(2) => drop(world.draft(1, 10)),
             0 => drop(world.draft(1, 10)),
-            // Where much is erased, little is left to be readmitted.
+            // Where much is erased, little is left to be readmitted: the others meet and readmit the more.
             1 | 6 if !seed.is_multiple_of(2) => {
                 let known = world.engine(device).captures(0, &Query { limit: 20, ..Query::default() }).unwrap().0;
                 let set_aside = world.engine(device).replica().set_aside(0).unwrap();
@@ -361,14 +360,16 @@ fn troubled(seed: u64) -> (World, usize, Vec<Entry>) {
                     replica.vote_new(now_ms, charge)
                 });
             }
-            3 => {
-                let supervisor = supervisors[1 + world.draw(2) as usize];
-                let void = world.engine(supervisor).replica().set_aside(0).unwrap();
-                let captures = void.iter().filter(|it| it.void && it.header.kind == Kind::Capture as u8);
-                let ids: Vec<CaptureId> = captures.filter_map(|it| it.header.about.capture()).collect();
-                if !ids.is_empty() {
-                    let id = ids[world.draw(ids.len() as u64) as usize];
-                    let _ = world.write(supervisor, |replica, now_ms| replica.readmit_new(now_ms, id));
+            3 | 6 => {
+                // Whichever has something to readmit: most have nothing.
+                for supervisor in &supervisors[1..] {
+                    let void = world.engine(*supervisor).replica().set_aside(0).unwrap();
+                    let captures = void.iter().filter(|it| it.void && it.header.kind == Kind::Capture as u8);
+                    let ids: Vec<CaptureId> = captures.filter_map(|it| it.header.about.capture()).collect();
+                    if !ids.is_empty() {
+                        let id = ids[world.draw(ids.len() as u64) as usize];
+                        let _ = world.write(*supervisor, |replica, now_ms| replica.readmit_new(now_ms, id));
+                    }
                 }
             }
             4 => drop(world.edit(device, About::Site, &[EditOp::Handover { text: "x".to_owned().into() }])),

@@ -1,5 +1,9 @@
 //! Devices, links and a heap of events.
 
+mod desk;
+mod link;
+mod traffic;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crdt::entry::About;
@@ -7,7 +11,7 @@ use crdt::ids::CaptureId;
 use crdt::record::{EditOp, Record};
 use crdt::replica::{AppendError, Identity, Membership, Replica, Written};
 use crdt::seal::{Seed, derive};
-use crdt::statement::{CaptureDraft, Image, Shows, Statement, VerdictContent, VerdictValue};
+use crdt::statement::{CaptureDraft, Image, Shows, Statement};
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::{Store, Ticket};
 use crdt::sync::frame::FRAME_BYTES_MAX;
@@ -15,13 +19,15 @@ use crdt::sync::{Engine, Event, Input, LinkClass, LinkId, Output};
 use crdt::view::CaptureView;
 
 use crate::site::{Member, Site};
+use desk::{Desk, Later};
+use link::Link;
+pub use link::Pace;
+pub use traffic::Traffic;
 
 /// How long a frame takes over a link, in ms, unless a link says otherwise.
 pub const LINK_LATENCY_MS: u64 = 2;
 /// How long a disk takes to make a batch durable, in ms: one fsync of a small solid-state disk.
 const SYNC_MS: u64 = 4;
-/// Frames on the way over one link and direction; more wait in the engine, as behind a real transport's window.
-const IN_FLIGHT_MAX: usize = 4;
 /// The virtual time at which worlds begin, in ms: 2026-01-01.
 const BEGIN_MS: u64 = 1_767_225_600_000;
 /// Events after which [`World::settle`] gives up: a world that never falls silent is a bug.
@@ -35,23 +41,30 @@ pub struct Device {
     engine: Option<Engine<MemoryStore>>,
     told_durable: Ticket,
     sync_due: bool,
+    /// Its links.
+    links: BTreeSet<LinkId>,
+    /// Those of them for which the engine may have a frame that didn't fit.
+    waiting: BTreeSet<LinkId>,
+    /// When it wants to be woken, and when it is going to be.
+    wants_ms: Option<u64>,
+    wakes_ms: Option<u64>,
+    /// What answers, if it is a hub that does.
+    desk: Option<Desk>,
     /// Everything that the engine reported, in order.
     pub events: Vec<Event>,
     /// Frames that came while it was off: see [`World::take_heard`].
     heard: Vec<(LinkId, Vec<u8>)>,
 }
 
-struct Link {
-    ends: [usize; 2],
-    latency_ms: u64,
-    in_flight: [usize; 2],
-}
-
 #[derive(Debug)]
 enum Happening {
-    Frame { link: LinkId, to: usize, bytes: Vec<u8> },
+    Frame { link: LinkId, to: usize },
+    Room { link: LinkId, from: usize },
+    Gone { link: LinkId },
     Synced { device: usize },
-    Wake { device: usize },
+    Wake { device: usize, set_ms: u64 },
+    Screened { hub: usize, capture: CaptureId },
+    DeskTick { hub: usize },
 }
 
 /// A simulated site.
@@ -70,8 +83,14 @@ pub struct World {
     trace: blake3::Hasher,
     /// Whether hubs answer captures that they hold whole.
     pub hubs_answer: bool,
+    /// How long a hub takes to screen a capture, in ms.
+    pub screening_ms: u64,
     /// Every frame that was delivered, if they are to be kept.
     pub wire: Option<Vec<Vec<u8>>>,
+    /// What engines reported, in order, if it is to be told in one.
+    news: Option<Vec<(usize, Event)>>,
+    /// Traffic of engines that have stopped.
+    past: Traffic,
 }
 
 impl World {
@@ -91,8 +110,51 @@ impl World {
             events: 0,
             trace: blake3::Hasher::new(),
             hubs_answer: true,
+            screening_ms: 0,
             wire: None,
+            news: None,
+            past: Traffic::default(),
         }
+    }
+
+    /// What everything that is drawn follows from.
+    #[must_use]
+    pub const fn seed(&self) -> &Seed {
+        &self.seed
+    }
+
+    /// Adds devices, and a hub after them that all of them know.
+    pub fn found(&mut self, members: &[Member]) {
+        let hub = self.site.enrol(Member::Hub);
+        let identities: Vec<_> = members.iter().map(|member| self.site.enrol(*member)).collect();
+        let all = members.iter().copied().zip(identities).chain([(Member::Hub, hub)]);
+        for (member, identity) in all {
+            let membership = self.site.membership();
+            self.add_as(member, identity, membership, MemoryStore::new(DiskModel::WhenSynced));
+        }
+    }
+
+    /// Keeps what engines report for [`Self::take_news`], and no longer with each device.
+    pub fn tell_all(&mut self) {
+        self.news = Some(Vec::new());
+    }
+
+    /// What engines have reported since the last call, by device, in order.
+    pub fn take_news(&mut self) -> Vec<(usize, Event)> {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// When the next event is.
+    #[must_use]
+    pub fn next_ms(&self) -> Option<u64> {
+        self.heap.first_key_value().map(|((at_ms, _), _)| (*at_ms).max(self.now_ms))
+    }
+
+    /// What all engines have sent and hold, since the beginning.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        let running = self.devices.iter().filter_map(|device| device.engine.as_ref());
+        running.fold(self.past, |sum, engine| sum.and(engine))
     }
 
     /// Adds a device and returns its number. Add hubs first: others are enrolled with the hubs that exist by then.
@@ -111,6 +173,11 @@ impl World {
             engine: None,
             told_durable: Ticket::default(),
             sync_due: false,
+            links: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            wants_ms: None,
+            wakes_ms: None,
+            desk: None,
             events: Vec::new(),
             heard: Vec::new(),
         };
@@ -174,13 +241,8 @@ impl World {
 
     /// A draft with images of random bytes.
     pub fn draft(&mut self, images: u8, bytes: usize) -> CaptureDraft {
-        let image = |finger: u8, seed: Seed| {
-            let mut content = vec![0; bytes];
-            blake3::Hasher::new().update(&seed).finalize_xof().fill(&mut content);
-            Image { shows: Shows::Finger(finger), bytes: content.into() }
-        };
-        let images = (1..=images).map(|finger| image(finger, self.fresh_seed())).collect();
-        CaptureDraft { purpose: "exercise".into(), images, ..CaptureDraft::default() }
+        let seed = self.fresh_seed();
+        draft(&seed, images, bytes)
     }
 
     /// Lets a device write an entry of its own.
@@ -227,12 +289,18 @@ impl World {
 
     /// As [`Self::link`], with a latency of its own.
     pub fn link_with(&mut self, a: usize, b: usize, latency_ms: u64) -> LinkId {
+        self.link_at(a, b, Pace::of(latency_ms))
+    }
+
+    /// As [`Self::link`], at a pace of its own.
+    pub fn link_at(&mut self, a: usize, b: usize, pace: Pace) -> LinkId {
         let link = self.next_link;
         self.next_link += 1;
-        self.links.insert(link, Link { ends: [a, b], latency_ms, in_flight: [0, 0] });
         let hub = [a, b].iter().any(|device| self.devices[*device].member == Member::Hub);
         let class = if hub { LinkClass::Uplink } else { LinkClass::Lan };
+        self.links.insert(link, Link::new([a, b], pace));
         for (own, other, initiator) in [(a, b, true), (b, a, false)] {
+            self.devices[own].links.insert(link);
             let device = self.devices[other].identity.key.id();
             self.input(own, Input::LinkUp { link, device, initiator, class });
         }
@@ -242,9 +310,10 @@ impl World {
     /// Cuts a link: what is on the way is lost.
     pub fn cut(&mut self, link: LinkId) {
         let Some(gone) = self.links.remove(&link) else { return };
-        self.heap.retain(|_, happening| !matches!(happening, Happening::Frame { link: on, .. } if *on == link));
         for device in gone.ends {
-            if self.devices[device].engine.is_some() {
+            let spot = &mut self.devices[device];
+            spot.waiting.remove(&link);
+            if spot.links.remove(&link) && spot.engine.is_some() {
                 self.input(device, Input::LinkDown { link });
             }
         }
@@ -256,11 +325,17 @@ impl World {
         links.into_iter().for_each(|link| self.cut(link));
     }
 
+    /// One end closes a link; the other one notices when what was sent before has arrived.
+    pub fn hang_up(&mut self, by: usize, link: LinkId) {
+        if self.devices[by].links.contains(&link) {
+            self.close(by, link);
+        }
+    }
+
     /// The device at the other end of a link, while it is up.
     #[must_use]
     pub fn other_end(&self, link: LinkId, device: usize) -> Option<usize> {
-        let ends = self.links.get(&link)?.ends;
-        ends.into_iter().find(|end| *end != device)
+        Some(self.links.get(&link)?.other(device))
     }
 
     /// Frames that came to a device while it was off, since the last call.
@@ -291,9 +366,11 @@ impl World {
 
     /// An orderly stop: links go, the disk keeps everything.
     pub fn stop(&mut self, device: usize) -> MemoryStore {
-        let links: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.ends.contains(&device)).map(|(id, _)| *id).collect();
-        let engine = self.devices[device].engine.take().expect("the device is on");
+        let spot = &mut self.devices[device];
+        let links: Vec<LinkId> = spot.links.iter().copied().collect();
+        let engine = spot.engine.take().expect("the device is on");
+        self.past = self.past.and(&engine);
+        (spot.desk, spot.wants_ms, spot.wakes_ms) = (None, None, None);
         links.into_iter().for_each(|link| self.cut(link));
         engine.into_store()
     }
@@ -312,11 +389,11 @@ impl World {
         let mut engine = Engine::new(now_ms, replica).expect("a readable disk");
         // An expired device starts too; it only can't speak.
         let _ = engine.introduce(now_ms);
+        if spot.member == Member::Hub {
+            spot.desk = Some(Desk::open(&engine, self.screening_ms));
+        }
         spot.engine = Some(engine);
         self.drain(device);
-        if self.answers(device) {
-            self.take_up_work(device);
-        }
     }
 
     /// A power cut and a start.
@@ -336,8 +413,9 @@ impl World {
         let (began, mut budget) = (self.now_ms, SETTLE_EVENTS_MAX);
         let mut quiet_since = self.now_ms;
         // Timers alone (house-keeping, stalls) are silence; ten seconds of it, and nothing is going to happen.
-        while self.now_ms < quiet_since + 12_000 {
-            let Some(traffic) = self.step() else { break };
+        while self.next_ms().is_some_and(|at_ms| at_ms < quiet_since + 12_000)
+            && let Some(traffic) = self.step()
+        {
             if traffic {
                 quiet_since = self.now_ms;
             }
@@ -361,33 +439,30 @@ impl World {
         let ((at_ms, _), happening) = self.heap.pop_first()?;
         self.now_ms = at_ms.max(self.now_ms);
         match happening {
-            Happening::Frame { link, to, bytes } => {
-                self.trace.update(&self.now_ms.to_be_bytes()).update(&link.to_be_bytes()).update(&bytes);
-                let from = self.arrived(link, to);
-                if let Some(wire) = &mut self.wire {
-                    wire.push(bytes.clone());
-                }
-                if self.devices[to].engine.is_none() {
-                    self.devices[to].heard.push((link, bytes));
-                } else {
-                    self.input(to, Input::Frame { link, bytes });
-                }
-                if let Some(from) = from {
+            Happening::Frame { link, to } => return Some(self.deliver(link, to)),
+            Happening::Room { link, from } => {
+                if let Some(there) = self.links.get_mut(&link) {
+                    there.looked(from);
                     self.drain(from);
                 }
-                Some(true)
+                return Some(false);
             }
-            Happening::Synced { device } => {
-                self.synced(device);
-                Some(true)
+            Happening::Gone { link } => self.cut(link),
+            Happening::Synced { device } => self.synced(device),
+            Happening::Wake { device, set_ms } => {
+                self.wake(device, set_ms);
+                return Some(false);
             }
-            Happening::Wake { device } => {
-                if self.devices[device].engine.is_some() {
-                    self.input(device, Input::Tick);
+            Happening::Screened { hub, capture } => self.screened(hub, capture),
+            Happening::DeskTick { hub } => {
+                if let Some(desk) = &mut self.devices[hub].desk {
+                    desk.tick(self.now_ms);
+                    self.drain(hub);
                 }
-                Some(false)
+                return Some(false);
             }
         }
+        Some(true)
     }
 
     /// A hash over every frame delivered: when, over which link, what.
@@ -411,11 +486,57 @@ impl World {
         prints.len() <= 1
     }
 
-    fn arrived(&mut self, link: LinkId, to: usize) -> Option<usize> {
-        let link = self.links.get_mut(&link)?;
-        let side = usize::from(link.ends[1] == to);
-        link.in_flight[side] -= 1;
-        Some(link.ends[1 - side])
+    /// A frame arrives; of a link that was cut, none does.
+    fn deliver(&mut self, link: LinkId, to: usize) -> bool {
+        let Some(there) = self.links.get_mut(&link) else { return false };
+        let from = there.other(to);
+        let Some(bytes) = there.arrive(to) else { return false };
+        self.trace.update(&self.now_ms.to_be_bytes());
+        self.trace.update(&(from as u32).to_be_bytes()).update(&(to as u32).to_be_bytes()).update(&bytes);
+        if let Some(wire) = &mut self.wire {
+            wire.push(bytes.clone());
+        }
+        if self.devices[to].engine.is_none() {
+            self.devices[to].heard.push((link, bytes));
+        } else {
+            self.input(to, Input::Frame { link, bytes });
+        }
+        self.drain(from);
+        true
+    }
+
+    /// Of several wakings only the one that was set last counts.
+    fn wake(&mut self, device: usize, set_ms: u64) {
+        let (now_ms, spot) = (self.now_ms, &mut self.devices[device]);
+        if spot.wakes_ms != Some(set_ms) {
+            return;
+        }
+        spot.wakes_ms = None;
+        match spot.wants_ms {
+            Some(later_ms) if later_ms > now_ms => self.wake_at(device, later_ms),
+            Some(_) => {
+                spot.wants_ms = None;
+                self.input(device, Input::Tick);
+            }
+            None => {}
+        }
+    }
+
+    fn wake_at(&mut self, device: usize, at_ms: u64) {
+        let spot = &mut self.devices[device];
+        spot.wants_ms = Some(at_ms);
+        if spot.wakes_ms.is_none_or(|wakes_ms| at_ms < wakes_ms) {
+            let set_ms = at_ms.max(self.now_ms);
+            spot.wakes_ms = Some(set_ms);
+            self.schedule(set_ms, Happening::Wake { device, set_ms });
+        }
+    }
+
+    fn screened(&mut self, hub: usize, capture: CaptureId) {
+        if let Some(desk) = &mut self.devices[hub].desk {
+            desk.finish(self.now_ms, capture, Ok(desk::no_match()));
+            self.drain(hub);
+        }
     }
 
     fn synced(&mut self, device: usize) {
@@ -436,18 +557,20 @@ impl World {
         self.drain(device);
     }
 
-    /// Carries out what an engine wants, and answers as a hub's screening would.
+    /// Carries out what an engine wants, until it wants nothing more.
     fn drain(&mut self, device: usize) {
         loop {
-            let Some(engine) = &mut self.devices[device].engine else { return };
-            let Some(output) = engine.poll() else { break };
-            match output {
-                Output::Close { link, .. } => self.cut(link),
-                Output::WakeAt(at_ms) => self.schedule(at_ms, Happening::Wake { device }),
-                Output::Event(event) => self.event(device, event),
+            let mut idle = true;
+            while let Some(output) = self.devices[device].engine.as_mut().and_then(Engine::poll) {
+                idle = false;
+                self.carry_out(device, output);
+            }
+            idle &= !self.work(device);
+            idle &= !self.transmit(device);
+            if idle {
+                break;
             }
         }
-        self.transmit(device);
         let spot = &mut self.devices[device];
         let Some(engine) = &spot.engine else { return };
         if !spot.sync_due && engine.replica().last_ticket() > spot.told_durable {
@@ -456,83 +579,93 @@ impl World {
         }
     }
 
-    fn event(&mut self, device: usize, event: Event) {
-        self.devices[device].events.push(event.clone());
-        if let (true, Event::Whole(capture)) = (self.answers(device), event) {
-            self.answer(device, capture);
-        }
-    }
-
-    fn answers(&self, device: usize) -> bool {
-        self.hubs_answer && self.devices[device].member == Member::Hub
-    }
-
-    /// What a crash left undone.
-    fn take_up_work(&mut self, hub: usize) {
-        let engine = self.engine(hub);
-        let undone = [engine.whole_captures(), engine.replica().unanswered().iter().copied().collect()].concat();
-        undone.into_iter().for_each(|capture| self.answer(hub, capture));
-    }
-
-    /// Gives the receipt and the verdict that aren't there yet.
-    fn answer(&mut self, hub: usize, capture: CaptureId) {
-        let (seed, view) = (self.fresh_seed(), self.view(hub, capture));
-        let content = VerdictContent { value: VerdictValue::NoMatch, reason: None, candidates: vec![], basis: vec![] };
-        if view.accepted().is_none() {
-            self.write(hub, |replica, now_ms| replica.receipt_new(now_ms, capture)).expect("a hub gives receipts");
-        }
-        if view.screened().is_none() {
-            let written = self.write(hub, |replica, now_ms| replica.verdict_new(now_ms, seed, capture, &content));
-            written.expect("a hub answers");
-        }
-    }
-
-    fn transmit(&mut self, device: usize) {
-        let Some(engine) = &mut self.devices[device].engine else { return };
-        engine.take_ready();
-        let mut sent = Vec::new();
-        for (id, link) in self.links.iter_mut().filter(|(_, link)| link.ends.contains(&device)) {
-            let side = usize::from(link.ends[0] == device);
-            while link.in_flight[side] < IN_FLIGHT_MAX
-                && let Some(bytes) = engine.transmit(*id)
-            {
-                link.in_flight[side] += 1;
-                let happening = Happening::Frame { link: *id, to: link.ends[side], bytes };
-                sent.push((self.now_ms + link.latency_ms, happening));
+    fn carry_out(&mut self, device: usize, output: Output) {
+        match output {
+            Output::Close { link, .. } => self.close(device, link),
+            Output::WakeAt(at_ms) => self.wake_at(device, at_ms),
+            Output::Event(event) => {
+                let spot = &mut self.devices[device];
+                if let Some(desk) = &mut spot.desk {
+                    desk.event(&event);
+                }
+                match &mut self.news {
+                    Some(news) => news.push((device, event)),
+                    None => spot.events.push(event),
+                }
             }
         }
-        sent.into_iter().for_each(|(at_ms, happening)| self.schedule(at_ms, happening));
-        // Hanging up goes out as a frame first; the close follows it.
-        if let Some(engine) = &mut self.devices[device].engine
-            && let Some(output) = engine.poll()
-        {
-            match output {
-                Output::Close { link, .. } => self.close_after_flight(link),
-                Output::WakeAt(at_ms) => self.schedule(at_ms, Happening::Wake { device }),
-                Output::Event(event) => self.event(device, event),
-            }
-            self.drain(device);
-        }
     }
 
-    /// A close from this side lets what was sent before arrive.
-    fn close_after_flight(&mut self, link: LinkId) {
-        let mut flying: Vec<(usize, Vec<u8>)> = Vec::new();
-        self.heap.retain(|_, happening| match happening {
-            Happening::Frame { link: on, to, bytes } if *on == link => {
-                flying.push((*to, std::mem::take(bytes)));
-                false
+    /// What a hub's desk has to do. Says whether it did anything.
+    fn work(&mut self, hub: usize) -> bool {
+        let (now_ms, seed, spot) = (self.now_ms, self.seed, &mut self.devices[hub]);
+        let (true, Some(desk), Some(engine)) = (self.hubs_answer, &mut spot.desk, &mut spot.engine) else {
+            return false;
+        };
+        let (worked, later) = desk.work(engine, now_ms, |capture| derive(&seed, &format!("verdict {capture}")));
+        for later in later {
+            match later {
+                Later::Screened(at_ms, capture) => self.schedule(at_ms, Happening::Screened { hub, capture }),
+                Later::Tick(at_ms) => self.schedule(at_ms, Happening::DeskTick { hub }),
             }
-            _ => true,
-        });
-        for (to, bytes) in flying {
-            self.input(to, Input::Frame { link, bytes });
         }
-        self.cut(link);
+        worked
+    }
+
+    /// Fills the links that have room. Says whether anything went out.
+    fn transmit(&mut self, device: usize) -> bool {
+        let (now_ms, spot) = (self.now_ms, &mut self.devices[device]);
+        let Some(engine) = &mut spot.engine else { return false };
+        let ready = engine.take_ready();
+        spot.waiting.extend(ready.into_iter().filter(|link| spot.links.contains(link)));
+        let (mut full, mut sent) = (BTreeSet::new(), Vec::new());
+        for id in std::mem::take(&mut spot.waiting) {
+            let Some(link) = self.links.get_mut(&id) else { continue };
+            loop {
+                if !link.has_room(device, now_ms) {
+                    full.insert(id);
+                    break;
+                }
+                let Some(bytes) = engine.transmit(id) else { break };
+                sent.push((id, link.send(device, now_ms, bytes)));
+            }
+        }
+        spot.waiting = full;
+        let any = !sent.is_empty();
+        for (link, sent) in sent {
+            self.schedule(sent.arrives_ms, Happening::Frame { link, to: sent.to });
+            if let Some(room_ms) = sent.room_ms {
+                self.schedule(room_ms, Happening::Room { link, from: device });
+            }
+        }
+        any
+    }
+
+    /// One end has closed a link. The other one still gets what was sent before: the last frame says why.
+    fn close(&mut self, by: usize, link: LinkId) {
+        self.devices[by].links.remove(&link);
+        self.devices[by].waiting.remove(&link);
+        let now_ms = self.now_ms;
+        if let Some(there) = self.links.get_mut(&link) {
+            let gone_ms = there.close(by, now_ms);
+            self.schedule(gone_ms, Happening::Gone { link });
+            self.input(by, Input::LinkDown { link });
+        }
     }
 
     fn schedule(&mut self, at_ms: u64, happening: Happening) {
         self.events += 1;
         self.heap.insert((at_ms, self.events), happening);
     }
+}
+
+/// A draft with images of bytes that follow from a seed.
+#[must_use]
+pub(crate) fn draft(seed: &Seed, images: u8, bytes: usize) -> CaptureDraft {
+    let image = |finger: u8| {
+        let mut content = vec![0; bytes];
+        blake3::Hasher::new().update(seed).update(&[finger]).finalize_xof().fill(&mut content);
+        Image { shows: Shows::Finger(finger), bytes: content.into() }
+    };
+    CaptureDraft { purpose: "exercise".into(), images: (1..=images).map(image).collect(), ..CaptureDraft::default() }
 }

@@ -1,0 +1,94 @@
+//! An operation in virtual time: devices that meet as a plan says, gateways that are online when it says, captures, a hub.
+//!
+//! Everything that decides is what devices run: the engines of `crdt`, the dialer of `node`, the uplink and the intake of `gateway`.
+//! [`run`] plays the world around them and notes what became of each capture; [`Outcome`] holds it against the [oracle](crate::oracle).
+
+mod lan;
+mod outcome;
+mod stage;
+mod ways;
+
+use crate::oracle::{Gateway, Online};
+use crate::site::Member;
+use crate::trace::{Node, Trace};
+use crate::world::Pace;
+
+pub use outcome::{Fate, Outcome, RATIO_FROM_MS, Spread};
+
+/// What is to happen.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What it is called.
+    pub name: String,
+    /// The devices: node by node of the contacts.
+    pub devices: Vec<PlannedDevice>,
+    /// Who meets whom, when.
+    pub contacts: Trace,
+    /// How devices talk when they meet.
+    pub radio: Radio,
+    /// What is captured.
+    pub captures: Vec<PlannedCapture>,
+    /// When it is over.
+    pub ends_ms: u64,
+    /// How long the hub takes to screen a capture.
+    pub screening_ms: u64,
+    /// How long after an answer has come its officer reads it; none if nobody does.
+    pub reads_after_ms: Option<u64>,
+}
+
+/// A device of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedDevice {
+    /// What it is called.
+    pub name: String,
+    /// What it may do.
+    pub member: Member,
+    /// Its way out, if it has one.
+    pub way_out: Option<WayOut>,
+}
+
+/// A way to the hub.
+#[derive(Clone, Debug)]
+pub struct WayOut {
+    /// When there is one.
+    pub online: Online,
+    /// From the network's being there to a connection with the hub, in ms.
+    pub setup_ms: u64,
+    /// How it carries.
+    pub pace: Pace,
+}
+
+/// How devices talk that are in contact.
+#[derive(Clone, Copy, Debug)]
+pub struct Radio {
+    /// From the beginning of a contact to a link, in ms: being found, and connecting.
+    pub setup_ms: u64,
+    /// How a link carries.
+    pub pace: Pace,
+}
+
+/// A capture of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedCapture {
+    /// When.
+    pub at_ms: u64,
+    /// Where.
+    pub node: Node,
+    /// How many bytes its images have together.
+    pub bytes: usize,
+}
+
+impl Plan {
+    /// The gateways, as the oracle wants them.
+    #[must_use]
+    pub fn gateways(&self) -> Vec<Gateway> {
+        let ways = self.devices.iter().zip(0..).filter_map(|(device, node)| Some((node, device.way_out.as_ref()?)));
+        ways.map(|(node, way)| Gateway { node, online: way.online.clone() }).collect()
+    }
+}
+
+/// Plays a plan. The same plan and seed give the same outcome, to the byte.
+#[must_use]
+pub fn run(plan: &Plan, seed: u64) -> Outcome {
+    stage::Play::new(plan, seed).play()
+}

@@ -1,0 +1,220 @@
+//! The play: two heaps of events, the world's and the plan's, taken in turn.
+
+use std::collections::BTreeMap;
+
+use crdt::ids::CaptureId;
+use crdt::seal::derive;
+use crdt::sync::{Event, LinkId};
+
+use super::Plan;
+use super::lan::Lan;
+use super::outcome::{Fate, Outcome};
+use super::ways::Ways;
+use crate::world::{World, draft};
+
+/// Images of a capture: two fingers and a face.
+const IMAGES: u8 = 3;
+
+/// What the plan, or a machine, has due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// A way out is there.
+    Online(usize),
+    /// It is gone.
+    Offline(usize),
+    /// A connection to the hub would be up now.
+    Connected(usize),
+    /// An uplink wants to be woken.
+    UplinkTick(usize),
+    /// A contact begins.
+    Meet(usize),
+    /// It ends.
+    Part(usize),
+    /// A dial comes to a link, or to nothing.
+    Dialled(usize, usize),
+    /// A dialer wants to be woken.
+    DialTick(usize),
+    /// A capture is made.
+    Capture(usize),
+    /// Its officer reads the answer.
+    Read(usize),
+}
+
+/// What is due when; of one moment, in the order in which it was put there.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    due: BTreeMap<(u64, u64), Due>,
+    count: u64,
+}
+
+impl Agenda {
+    pub(super) fn at(&mut self, ms: u64, due: Due) {
+        self.count += 1;
+        self.due.insert((ms, self.count), due);
+    }
+
+    fn next_ms(&self) -> Option<u64> {
+        self.due.first_key_value().map(|((ms, _), _)| *ms)
+    }
+}
+
+/// A plan being played. Devices are numbered as its nodes are; the hub comes after them.
+pub(super) struct Play<'a> {
+    plan: &'a Plan,
+    world: World,
+    hub: usize,
+    /// When the plan's time zero is, in the world's.
+    zero_ms: u64,
+    agenda: Agenda,
+    lan: Lan,
+    ways: Ways,
+    numbers: BTreeMap<CaptureId, usize>,
+    ids: Vec<Option<CaptureId>>,
+    fates: Vec<Fate>,
+}
+
+impl<'a> Play<'a> {
+    pub(super) fn new(plan: &'a Plan, seed: u64) -> Self {
+        let mut world = World::new(seed);
+        world.screening_ms = plan.screening_ms;
+        let hub = plan.devices.len();
+        let devices: Vec<_> = plan.devices.iter().map(|device| device.member).collect();
+        world.found(&devices);
+        world.tell_all();
+        let mut agenda = Agenda::default();
+        for (number, contact) in plan.contacts.contacts().iter().enumerate() {
+            agenda.at(contact.from_ms, Due::Meet(number));
+            agenda.at(contact.until_ms, Due::Part(number));
+        }
+        for (number, capture) in plan.captures.iter().enumerate() {
+            agenda.at(capture.at_ms, Due::Capture(number));
+        }
+        let ways = Ways::new(plan, seed, world.now_ms, &mut agenda);
+        let lan = Lan::new(plan, seed, &world);
+        let fates = plan.captures.iter().map(|capture| Fate::of(*capture)).collect();
+        let (zero_ms, ids) = (world.now_ms, vec![None; plan.captures.len()]);
+        Self { plan, world, hub, zero_ms, agenda, lan, ways, numbers: BTreeMap::new(), ids, fates }
+    }
+
+    pub(super) fn play(mut self) -> Outcome {
+        self.listen();
+        loop {
+            let (world_ms, own_ms) = (self.world.next_ms().map(|ms| ms - self.zero_ms), self.agenda.next_ms());
+            let Some(next_ms) = world_ms.into_iter().chain(own_ms).min().filter(|ms| *ms < self.plan.ends_ms) else {
+                break;
+            };
+            if world_ms == Some(next_ms) {
+                self.world.step();
+            } else if let Some(((ms, _), due)) = self.agenda.due.pop_first() {
+                self.world.now_ms = self.zero_ms + ms;
+                self.happen(due);
+            }
+            self.listen();
+        }
+        Outcome::new(self.plan, &self.world, self.fates)
+    }
+
+    fn happen(&mut self, due: Due) {
+        let (world, agenda) = (&mut self.world, &mut self.agenda);
+        match due {
+            Due::Meet(contact) => self.lan.meet(contact, world, agenda),
+            Due::Part(contact) => self.lan.part(contact, world, agenda),
+            Due::Dialled(from, to) => self.lan.dialled(from, to, world, agenda),
+            Due::DialTick(device) => self.lan.tick(device, world, agenda),
+            Due::Online(device) => self.ways.online(device, world, agenda),
+            Due::Offline(device) => self.ways.offline(device, world),
+            Due::Connected(device) => self.ways.connected(device, self.hub, world, agenda),
+            Due::UplinkTick(device) => self.ways.tick(device, world, agenda),
+            Due::Capture(number) => self.capture(number),
+            Due::Read(number) => self.read(number),
+        }
+    }
+
+    fn capture(&mut self, number: usize) {
+        let planned = self.plan.captures[number];
+        let key = derive(self.world.seed(), &format!("capture {number}"));
+        let draft = draft(&key, IMAGES, planned.bytes / usize::from(IMAGES));
+        let seed = derive(&key, "seal");
+        let written =
+            self.world.write(planned.node as usize, |replica, now_ms| replica.capture_new(now_ms, seed, &draft));
+        if let Some(id) = written.ok().and_then(|written| written.about.capture()) {
+            self.numbers.insert(id, number);
+            self.ids[number] = Some(id);
+        }
+    }
+
+    fn read(&mut self, number: usize) {
+        let Some(id) = self.ids[number] else { return };
+        let node = self.plan.captures[number].node as usize;
+        if self.world.write(node, |replica, now_ms| replica.seen_new(now_ms, id)).is_ok() {
+            self.fates[number].seen_ms = Some(self.world.now_ms - self.zero_ms);
+        }
+    }
+
+    /// What the engines have reported since the last time, and what follows from it.
+    fn listen(&mut self) {
+        loop {
+            let news = self.world.take_news();
+            if news.is_empty() {
+                return;
+            }
+            for (device, event) in news {
+                self.hear(device, &event);
+            }
+        }
+    }
+
+    fn hear(&mut self, device: usize, event: &Event) {
+        match event {
+            Event::Admitted { link, .. } => self.admitted(device, *link),
+            Event::Ended { link, device: other, admitted, reason } => {
+                self.ways.ended(device, *link, &mut self.world, &mut self.agenda);
+                let stranger = reason.as_ref().filter(|_| !admitted).map(|reason| (other.0, reason.clone()));
+                self.lan.ended(device, *link, stranger, &mut self.world, &mut self.agenda);
+            }
+            Event::Whole(capture) => self.whole(device, *capture),
+            Event::Changed(capture) => self.changed(device, *capture),
+            _ => {}
+        }
+    }
+
+    fn admitted(&mut self, device: usize, link: LinkId) {
+        self.ways.admitted(device, link, &mut self.world, &mut self.agenda);
+        self.lan.admitted(device, link, &mut self.world, &mut self.agenda);
+    }
+
+    fn whole(&mut self, device: usize, capture: CaptureId) {
+        let now_ms = self.world.now_ms - self.zero_ms;
+        let Some(number) = self.numbers.get(&capture).copied() else { return };
+        let (fate, origin) = (&mut self.fates[number], self.plan.captures[number].node as usize);
+        if device == self.hub {
+            fate.delivered_ms.get_or_insert(now_ms);
+            return;
+        }
+        if device != origin {
+            fate.copied_ms.get_or_insert(now_ms);
+        }
+        if self.ways.is_gateway(device) {
+            fate.at_gateway_ms.get_or_insert(now_ms);
+        }
+    }
+
+    fn changed(&mut self, device: usize, capture: CaptureId) {
+        let Some(number) = self.numbers.get(&capture).copied() else { return };
+        if device != self.plan.captures[number].node as usize || self.fates[number].answered_ms.is_some() {
+            return;
+        }
+        let view = self.world.view(device, capture);
+        let now_ms = self.world.now_ms - self.zero_ms;
+        let fate = &mut self.fates[number];
+        if view.accepted().is_some() {
+            fate.told_accepted_ms.get_or_insert(now_ms);
+        }
+        if view.screened().is_some() {
+            fate.answered_ms = Some(now_ms);
+            if let Some(after_ms) = self.plan.reads_after_ms {
+                self.agenda.at(now_ms + after_ms, Due::Read(number));
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! A link: two lanes, each with what is on its way.
+
+use std::collections::VecDeque;
+
+/// Frames on the way over a lane that takes no time to fill; more wait in the engine, as behind a real transport's window.
+const IN_FLIGHT_MAX: usize = 4;
+
+/// How a link carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// From leaving one end to arriving at the other, in ms.
+    pub latency_ms: u64,
+    /// Bits a second, each way; none if filling the link takes no time.
+    pub bits_per_s: Option<u64>,
+}
+
+impl Pace {
+    /// A link that takes a time, and no time to fill.
+    #[must_use]
+    pub const fn of(latency_ms: u64) -> Self {
+        Self { latency_ms, bits_per_s: None }
+    }
+}
+
+/// One direction.
+#[derive(Debug, Default)]
+struct Lane {
+    /// Until when what was handed over is still leaving, in microseconds.
+    leaves_us: u64,
+    /// What is on its way, in order.
+    flying: VecDeque<Vec<u8>>,
+    /// Whether somebody is woken when there is room.
+    watched: bool,
+    /// When the last frame arrives, in ms.
+    last_ms: u64,
+}
+
+/// A link between two devices.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) ends: [usize; 2],
+    pace: Pace,
+    lanes: [Lane; 2],
+    closed: bool,
+}
+
+/// What handing a frame over leads to.
+pub(super) struct Sent {
+    pub(super) to: usize,
+    pub(super) arrives_ms: u64,
+    /// When the sender is to look again whether there is room; none if it is told by an arrival, or already.
+    pub(super) room_ms: Option<u64>,
+}
+
+impl Link {
+    pub(super) fn new(ends: [usize; 2], pace: Pace) -> Self {
+        Self { ends, pace, lanes: Default::default(), closed: false }
+    }
+
+    /// Whether a device may hand over a frame.
+    pub(super) fn has_room(&self, from: usize, now_ms: u64) -> bool {
+        let lane = &self.lanes[self.side(from)];
+        if self.closed {
+            return false;
+        }
+        match self.pace.bits_per_s {
+            None => lane.flying.len() < IN_FLIGHT_MAX,
+            // The next frame is chosen when the last one has left, so that what is urgent never waits for more than one.
+            Some(_) => lane.leaves_us <= now_ms * 1000,
+        }
+    }
+
+    pub(super) fn send(&mut self, from: usize, now_ms: u64, bytes: Vec<u8>) -> Sent {
+        let (side, pace) = (self.side(from), self.pace);
+        let lane = &mut self.lanes[side];
+        let begins_us = lane.leaves_us.max(now_ms * 1000);
+        let takes_us = pace.bits_per_s.map_or(0, |rate| (bytes.len() as u64 * 8 * 1_000_000).div_ceil(rate.max(1)));
+        lane.leaves_us = begins_us.saturating_add(takes_us);
+        lane.flying.push_back(bytes);
+        let left_ms = lane.leaves_us.div_ceil(1000);
+        let watch = pace.bits_per_s.is_some() && !std::mem::replace(&mut lane.watched, true);
+        lane.last_ms = left_ms.saturating_add(pace.latency_ms);
+        Sent { to: self.ends[1 - side], arrives_ms: lane.last_ms, room_ms: watch.then_some(left_ms) }
+    }
+
+    /// The frame that arrives next at a device.
+    pub(super) fn arrive(&mut self, to: usize) -> Option<Vec<u8>> {
+        let side = 1 - self.side(to);
+        self.lanes[side].flying.pop_front()
+    }
+
+    /// Somebody looks whether there is room.
+    pub(super) fn looked(&mut self, from: usize) {
+        let side = self.side(from);
+        self.lanes[side].watched = false;
+    }
+
+    /// One end closes it. Returns when the other one notices: after what is still on its way there.
+    pub(super) fn close(&mut self, by: usize, now_ms: u64) -> u64 {
+        self.closed = true;
+        let side = self.side(by);
+        self.lanes[1 - side].flying.clear();
+        self.lanes[side].last_ms.max(now_ms.saturating_add(self.pace.latency_ms))
+    }
+
+    pub(super) fn other(&self, device: usize) -> usize {
+        self.ends[1 - self.side(device)]
+    }
+
+    /// Which lane a device sends on.
+    fn side(&self, device: usize) -> usize {
+        usize::from(self.ends[0] != device)
+    }
+}
