@@ -13,9 +13,17 @@ const END: &[u8] = b"book0";
 /// Devices remembered; a site has dozens.
 const DEVICES_MAX: usize = 256;
 /// Addresses remembered per device, newest first.
-const ADDRESSES_MAX: usize = 4;
+pub const ADDRESSES_MAX: usize = 4;
 /// Longest row, in bytes.
-const ROW_BYTES_MAX: usize = 1_024;
+pub const ROW_BYTES_MAX: usize = 1_024;
+
+/// A row of the book: where a device was met, newest first.
+#[must_use]
+pub fn read_row(row: &[u8]) -> Option<Vec<SocketAddr>> {
+    let mut addresses: Vec<SocketAddr> = decode(row, ROW_BYTES_MAX).ok()?;
+    addresses.truncate(ADDRESSES_MAX);
+    Some(addresses)
+}
 
 /// Kept in the device's own store.
 pub(crate) struct Book;
@@ -30,7 +38,7 @@ impl Book {
         // A book that can't be read is an empty one: devices are found again.
         for (key, value) in rows.ok().and_then(Result::ok).unwrap_or_default() {
             let device = key.get(PREFIX.len()..).and_then(|key| key.try_into().ok()).map(DeviceId);
-            let addresses: Vec<SocketAddr> = decode(&value, ROW_BYTES_MAX).unwrap_or_default();
+            let addresses = read_row(&value).unwrap_or_default();
             found.extend(device.into_iter().flat_map(|device| addresses.iter().map(move |address| (device, *address))));
         }
         found
@@ -43,7 +51,7 @@ impl Book {
                 let key = [PREFIX, &device.0].concat();
                 let store = engine.store_mut();
                 let old = store.get(Table::Meta, &key)?;
-                let old: Option<Vec<SocketAddr>> = old.and_then(|row| decode(&row, ROW_BYTES_MAX).ok());
+                let old = old.and_then(|row| read_row(&row));
                 let full = store.scan(Table::Meta, PREFIX, END, Direction::Up, DEVICES_MAX)?.len() >= DEVICES_MAX;
                 if old.is_none() && full {
                     return Ok(());

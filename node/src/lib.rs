@@ -19,7 +19,7 @@ pub mod audit;
 #[cfg(feature = "shell")]
 pub mod authority;
 #[cfg(feature = "shell")]
-mod book;
+pub mod book;
 #[cfg(feature = "shell")]
 pub mod enrol;
 #[cfg(feature = "shell")]

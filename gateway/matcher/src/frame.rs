@@ -6,16 +6,16 @@ use std::io::{self, Read, Write};
 use crate::image::IMAGE_BYTES_MAX;
 
 /// The largest frame: a picture and a little. Galleries are sent in parts that fit.
-pub(crate) const FRAME_BYTES_MAX: usize = IMAGE_BYTES_MAX + (64 << 10);
+pub const FRAME_BYTES_MAX: usize = IMAGE_BYTES_MAX + (64 << 10);
 
 /// What a worker writes first: it is a matcher's worker, and of this version of the protocol.
-pub(crate) const PREAMBLE: &[u8] = b"\0greenline-matcher-worker/1\n";
+pub const PREAMBLE: &[u8] = b"\0greenline-matcher-worker/1\n";
 
 /// What a launcher may print before the preamble.
 const CHATTER_BYTES_MAX: usize = 4096;
 
 /// Writes one frame and flushes.
-pub(crate) fn write(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
+pub fn write(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
     let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= FRAME_BYTES_MAX).ok_or_else(too_long)?;
     out.write_all(&length.to_le_bytes())?;
     out.write_all(body)?;
@@ -23,7 +23,7 @@ pub(crate) fn write(out: &mut impl Write, body: &[u8]) -> io::Result<()> {
 }
 
 /// Reads one frame; `None` at the end of the input, an error if it ends inside a frame.
-pub(crate) fn read(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+pub fn read(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     if input.read(&mut length[..1])? == 0 {
         return Ok(None);
@@ -43,7 +43,7 @@ pub(crate) fn read(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
 }
 
 /// Reads up to and including the preamble.
-pub(crate) fn skip_preamble(input: &mut impl Read) -> io::Result<()> {
+pub fn skip_preamble(input: &mut impl Read) -> io::Result<()> {
     let mut seen = Vec::new();
     let mut byte = [0];
     while !seen.ends_with(PREAMBLE) {

@@ -44,7 +44,7 @@
 pub mod compare;
 pub mod extract;
 pub mod ffi;
-mod frame;
+pub mod frame;
 pub mod gallery;
 pub mod image;
 pub mod person;

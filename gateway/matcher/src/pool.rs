@@ -183,7 +183,7 @@ impl Pool {
         if image.len() > IMAGE_BYTES_MAX {
             return Err(ImageError::TooManyBytes(image.len() as u64).into());
         }
-        let request = encode(&Request::Extract { image: image.to_vec() });
+        let request = Request::Extract { image: image.to_vec() }.encode();
         let reply = self.run(|worker| exchange(worker, request.clone(), self.limits.request_ms_max))?;
         match reply {
             Reply::Extracted(Ok(template)) => Ok(Extracted { poor: template.quality().err(), template }),
@@ -201,8 +201,8 @@ impl Pool {
         if let Some(person) = people.iter().find(|person| person.prints.len() > PRINTS_MAX) {
             return Err(LoadError::TooManyPrints(person.prints.len()));
         }
-        let loads = people.chunks(PEOPLE_PER_LOAD).map(|part| encode(&Request::Load { people: part.to_vec() }));
-        let requests = std::iter::once(encode(&Request::Clear)).chain(loads).collect();
+        let loads = people.chunks(PEOPLE_PER_LOAD).map(|part| Request::Load { people: part.to_vec() }.encode());
+        let requests = std::iter::once(Request::Clear.encode()).chain(loads).collect();
         let prints = people.iter().map(|person| person.prints.len() as u64).sum();
         let mut gallery = lock(&self.gallery);
         *gallery = Arc::new(Loaded { number: gallery.number + 1, requests, prints });
@@ -215,7 +215,7 @@ impl Pool {
             return Err(SearchError::TooManyPrints(probe.len()));
         }
         let gallery = lock(&self.gallery).clone();
-        let request = encode(&Request::Search { probe: probe.to_vec() });
+        let request = Request::Search { probe: probe.to_vec() }.encode();
         let comparisons = gallery.prints.saturating_mul(probe.len() as u64);
         let deadline_ms = self.limits.request_ms_max.saturating_add(comparisons.saturating_mul(COMPARISON_MS_MAX));
         let reply = self.run(|worker| {
@@ -354,11 +354,7 @@ fn bring(worker: &mut Process, gallery: &Loaded, deadline_ms: u64) -> Result<(),
 /// A reply that can't be read is as good as a dead worker.
 fn exchange(worker: &mut Process, request: Vec<u8>, deadline_ms: u64) -> Result<Reply, Lost> {
     let reply = worker.exchange(request, deadline_ms)?;
-    postcard::from_bytes(&reply).map_err(|_| Lost::Died)
-}
-
-fn encode(request: &Request) -> Vec<u8> {
-    postcard::to_stdvec(request).expect("plain data encodes into memory")
+    Reply::decode(&reply).map_err(|_| Lost::Died)
 }
 
 /// What a panicking caller left is still sound: a seat is put back whole or not at all.

@@ -17,33 +17,79 @@ use crate::{
 };
 
 /// What the pool asks.
-#[derive(Serialize, Deserialize)]
-pub(crate) enum Request {
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
     /// The template of a picture.
     Extract {
+        /// The picture's file.
         #[serde(with = "serde_bytes")]
         image: Vec<u8>,
     },
     /// Forget the gallery held, and begin another.
     Clear,
     /// Add these people to the gallery.
-    Load { people: Vec<Person> },
+    Load {
+        /// These.
+        people: Vec<Person>,
+    },
     /// Compare these prints with the gallery.
-    Search { probe: Vec<FingerPrint> },
+    Search {
+        /// These.
+        probe: Vec<FingerPrint>,
+    },
+}
+
+impl Request {
+    /// As it is in a frame.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Of a frame.
+    ///
+    /// # Errors
+    /// If nobody asks that.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        postcard::from_bytes(bytes).map_err(io::Error::other)
+    }
 }
 
 /// What a worker answers.
-#[derive(Serialize, Deserialize)]
-pub(crate) enum Reply {
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The template of the picture.
     Extracted(Result<Template, Refused>),
+    /// It holds what it was given.
     Loaded,
+    /// What the comparisons gave.
     Searched(Searched),
 }
 
+impl Reply {
+    /// As it is in a frame.
+    pub fn encode(&self) -> Vec<u8> {
+        encode(self)
+    }
+
+    /// Of a frame.
+    ///
+    /// # Errors
+    /// If no worker answers that.
+    pub fn decode(bytes: &[u8]) -> io::Result<Self> {
+        postcard::from_bytes(bytes).map_err(io::Error::other)
+    }
+}
+
+fn encode(said: &impl Serialize) -> Vec<u8> {
+    postcard::to_stdvec(said).expect("plain data encodes into memory")
+}
+
 /// Why a picture gives no template.
-#[derive(Serialize, Deserialize)]
-pub(crate) enum Refused {
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub enum Refused {
+    /// It can't be read.
     Image(ImageError),
+    /// The C code gives up, with this number.
     Extractor(i32),
 }
 
@@ -57,9 +103,8 @@ pub fn serve(mut input: impl Read, mut output: impl Write) -> io::Result<()> {
     output.write_all(frame::PREAMBLE)?;
     output.flush()?;
     while let Some(request) = frame::read(&mut input)? {
-        let request = postcard::from_bytes(&request).map_err(io::Error::other)?;
-        let reply = answer(&mut matcher, &mut people, request);
-        frame::write(&mut output, &postcard::to_stdvec(&reply).map_err(io::Error::other)?)?;
+        let reply = answer(&mut matcher, &mut people, Request::decode(&request)?);
+        frame::write(&mut output, &reply.encode())?;
     }
     Ok(())
 }
@@ -82,54 +127,4 @@ fn answer(matcher: &mut Matcher, people: &mut Vec<Person>, request: Request) -> 
 fn extract(matcher: &mut Matcher, image: &[u8]) -> Result<Template, Refused> {
     let print = Print::decode(image).map_err(Refused::Image)?;
     matcher.extract(&print).map_err(|failed| Refused::Extractor(failed.0))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use synth::hostile::bears;
-
-    use super::*;
-
-    fn piped<T: Serialize>(said: &[T]) -> Vec<u8> {
-        let mut pipe = Vec::new();
-        said.iter().for_each(|it| frame::write(&mut pipe, &postcard::to_stdvec(it).unwrap()).unwrap());
-        pipe
-    }
-
-    /// Reads frames up to the first that isn't one.
-    fn read_all<T: for<'de> Deserialize<'de>>(mut pipe: &[u8]) {
-        while let Ok(Some(bytes)) = frame::read(&mut pipe) {
-            let _ = postcard::from_bytes::<T>(&bytes);
-        }
-    }
-
-    fn template() -> Template {
-        Template::new(Vec::new(), 400, 500).unwrap()
-    }
-
-    #[test]
-    fn hostile_requests_and_replies_are_an_error_to_whoever_reads_them() {
-        let probe = vec![(crate::position::Position::UNKNOWN, template())];
-        let people = vec![Person { reference: crate::person::Reference::new("p1").unwrap(), prints: probe.clone() }];
-        let image = b"P5 64 64 255 and no pixels".to_vec();
-        let asked =
-            piped(&[Request::Extract { image }, Request::Clear, Request::Load { people }, Request::Search { probe }]);
-        bears("requests to workers", &[("requests", asked)], 4_000, read_all::<Request>);
-        let refused = [Refused::Image(ImageError::Size { width: 1, height: 2 }), Refused::Extractor(-7)];
-        let refused = refused.into_iter().map(|why| Reply::Extracted(Err(why)));
-        let others = [Reply::Extracted(Ok(template())), Reply::Loaded, Reply::Searched(search_of_nobody())];
-        let said: Vec<Reply> = refused.chain(others).collect();
-        let replies = [frame::PREAMBLE, &piped(&said)].concat();
-        bears("replies of workers", &[("replies", replies)], 4_000, |mut pipe| {
-            if frame::skip_preamble(&mut pipe).is_ok() {
-                read_all::<Reply>(pipe);
-            }
-        });
-    }
-
-    fn search_of_nobody() -> Searched {
-        Searched { ranked: Vec::new(), compared: 0, not_compared: 0 }
-    }
 }

@@ -20,7 +20,8 @@ use tokio::net::lookup_host;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-pub use tls::TlsError;
+pub use link::{Ended, read_frame};
+pub use tls::{TlsError, device_key};
 
 /// A device's Ed25519 public key.
 pub type DeviceKey = [u8; 32];
@@ -276,7 +277,7 @@ fn transport() -> TransportConfig {
 
 fn proved_key(connection: &Connection) -> Option<DeviceKey> {
     let identity = connection.peer_identity()?.downcast::<Vec<rustls::pki_types::CertificateDer<'static>>>().ok()?;
-    tls::device_key(identity.first()?).ok()
+    device_key(identity.first()?).ok()
 }
 
 fn plain(error: &quinn::ConnectionError) -> String {

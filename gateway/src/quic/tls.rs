@@ -79,9 +79,10 @@ impl Credentials {
     }
 }
 
-/// The device key in a certificate.
-pub(super) fn device_key(certificate: &CertificateDer<'_>) -> Result<DeviceKey, Error> {
-    let parsed = ParsedCertificate::try_from(certificate)?;
+/// The device key in a certificate, of which nothing else is believed.
+pub fn device_key(certificate: &[u8]) -> Result<DeviceKey, Error> {
+    let certificate = CertificateDer::from(certificate);
+    let parsed = ParsedCertificate::try_from(&certificate)?;
     let spki = parsed.subject_public_key_info();
     let key = spki.as_ref().strip_prefix(&SPKI_PREFIX).and_then(|key| key.try_into().ok());
     key.ok_or_else(|| Error::General("the certificate's key isn't Ed25519".into()))

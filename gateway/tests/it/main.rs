@@ -1,4 +1,4 @@
-//! The uplink's package from outside: hostile bytes in the place of files that it reads.
+//! The uplink's package from outside: hostile bytes on its links and in the place of its files.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod hostile;

@@ -10,6 +10,7 @@ mod input;
 mod moment;
 mod output;
 mod parallel;
+mod photo;
 mod qr;
 mod shutdown;
 mod unlock;

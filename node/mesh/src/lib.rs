@@ -45,5 +45,5 @@ pub use config::{
     PENDING_OUTGOING_MAX,
 };
 pub use event::{DeviceKey, DownReason, Event};
-pub use frame::FRAME_BYTES_MAX;
+pub use frame::{FRAME_BYTES_MAX, read_frame};
 pub use handle::{DialError, Handle, StartError, start};

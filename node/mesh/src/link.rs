@@ -72,7 +72,7 @@ async fn carry(
 /// Hands every frame to the reader of events. Waiting there is what slows the sender at the other end.
 async fn read_frames(link: u64, mut input: impl AsyncRead + Unpin, events: &mpsc::Sender<Event>) -> DownReason {
     loop {
-        let bytes = match frame::read(&mut input).await {
+        let bytes = match frame::read_frame(&mut input).await {
             Ok(bytes) => bytes,
             Err(reason) => return reason,
         };
@@ -99,7 +99,7 @@ async fn write_frames(
             next = queue.recv() => next,
         };
         let Some(bytes) = next else { break };
-        frame::write(&mut output, &bytes).await?;
+        frame::write_frame(&mut output, &bytes).await?;
         output.flush().await.map_err(|e| frame::lost(&e))?;
         // An `Err` means that nobody reads events; the reading half notices.
         let _ = events.send(Event::Drained { link }).await;

@@ -23,9 +23,9 @@ use crate::files::fill_random;
 use crate::home::Home;
 
 /// Longest frame: an answer as text.
-const FRAME_BYTES_MAX: usize = 128 * 1024;
+pub const FRAME_BYTES_MAX: usize = 128 * 1024;
 /// Longest frame that an authority takes, from whoever it may be.
-const FRAME_BYTES_MAX_FROM_STRANGERS: usize = 1024;
+pub const FRAME_BYTES_MAX_FROM_STRANGERS: usize = 1024;
 /// How long the other side's program may take for a frame.
 const PROGRAM_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the people on the other side may take.
@@ -360,7 +360,7 @@ impl Guest {
     }
 }
 
-/// A connection that carries frames: length u32 big-endian, then the frame.
+/// A connection that carries frames.
 struct Wire {
     stream: TcpStream,
 }
@@ -385,35 +385,7 @@ impl Wire {
 
     /// The next frame, whole within `patience`.
     fn receive(&mut self, max: usize, patience: Duration) -> Result<Frame, WireError> {
-        let until = Instant::now() + patience;
-        let mut length = [0; 4];
-        self.fill(&mut length, until)?;
-        let bytes = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        if bytes > max {
-            return Err(WireError::TooLong { bytes, max });
-        }
-        let mut frame = vec![0; bytes];
-        // What people take is over when it begins to arrive.
-        self.fill(&mut frame, until.min(Instant::now() + PROGRAM_PATIENCE))?;
-        decode(&frame, max).map_err(|_| LiveError::Unfit.into())
-    }
-
-    /// Fills all of it before `until`, however slowly the bytes drip in.
-    fn fill(&mut self, mut bytes: &mut [u8], until: Instant) -> Result<(), WireError> {
-        while !bytes.is_empty() {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(WireError::Late);
-            }
-            self.stream.set_read_timeout(Some(left)).map_err(gone)?;
-            match self.stream.read(bytes) {
-                Ok(0) => return Err(WireError::Gone),
-                Ok(count) => bytes = &mut bytes[count..],
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(gone(error)),
-            }
-        }
-        Ok(())
+        read_frame(&mut Patient { stream: &self.stream, until: Instant::now() + patience, begun: false }, max)
     }
 
     /// Tells the other side if something failed here, and hands the result on.
@@ -424,6 +396,44 @@ impl Wire {
         }
         result
     }
+}
+
+/// A stream that is read until a moment and no longer, however slowly the bytes drip in.
+struct Patient<'a> {
+    stream: &'a TcpStream,
+    until: Instant,
+    begun: bool,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        let count = self.stream.read(bytes)?;
+        if !self.begun {
+            // What people take is over when it begins to arrive.
+            self.until = self.until.min(Instant::now() + PROGRAM_PATIENCE);
+            self.begun = true;
+        }
+        Ok(count)
+    }
+}
+
+/// The next frame of an enrolment, from a connection or from anything else that is read: its length (u32, big-endian), of which
+/// there may be `max`, then so many bytes.
+pub fn read_frame(input: &mut impl Read, max: usize) -> Result<Frame, WireError> {
+    let mut length = [0; 4];
+    input.read_exact(&mut length).map_err(gone)?;
+    let bytes = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if bytes > max {
+        return Err(WireError::TooLong { bytes, max });
+    }
+    let mut frame = vec![0; bytes];
+    input.read_exact(&mut frame).map_err(gone)?;
+    decode(&frame, max).map_err(|_| LiveError::Unfit.into())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod aliases;
+mod bodies;
 mod converge;
 mod crashes;
 mod edits;

@@ -4,6 +4,9 @@ use std::io::Write as _;
 
 use proptest::prelude::*;
 use simulations::trace::{Contact, Format, Oddities, Trace, TraceError, read};
+use synth::hostile::bears;
+
+use crate::bodies;
 
 const UNION: Format = Format::One { first_down_ends: false };
 
@@ -76,6 +79,25 @@ fn what_never_ends_ends_with_the_pairs_last_word_or_with_the_file() {
         told("0 CONN 1 2 up\n1 CONN 1 2 up\n5 CONN 1 2 down\n6 CONN 3 4 up\n9 CONN 5 6 up\n20 CONN 5 6 down\n");
     assert_eq!(contacts(&trace), [(0, 5, "1", "2"), (6, 20, "3", "4"), (9, 20, "5", "6")]);
     assert_eq!((oddities.left_open, oddities.first_line), (2, Some(1)));
+}
+
+#[test]
+fn hostile_files_are_a_trace_or_an_error() {
+    let samples = [
+        ("a table", "start,end,a,b\n0,20,1,2\n# a comment\n\n20,40,2,1\n30.5,31,10,2\n"),
+        ("events of ONE", "0\tCONN\t7\t3\tup\n5 C M1 3 7 100\n20\tCONN\t7\t3\tdown\n"),
+        ("SocioPatterns", "20 a b\n40 a b\n100 b c\n"),
+        ("movements of ONE", "0 100 0 100 0 100\n0 1 0 0\n0 2 100 0\n100 2 0 0\n100 1 0 0\n"),
+        (
+            "movements of ns-2",
+            "$node_(0) set X_ 0.0\n$node_(0) set Y_ 0.0\n$ns_ at 10.0 \"$node_(1) setdest 0.0 0.0 1.0\"\n",
+        ),
+    ];
+    let mut samples: Vec<_> = samples.map(|(name, text)| (name, text.as_bytes().to_vec())).into();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&samples[0].1).unwrap();
+    samples.push(("a packed table", packed.finish().unwrap()));
+    bears("contact traces", &samples, 400, bodies::trace);
 }
 
 #[test]

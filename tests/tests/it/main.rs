@@ -12,7 +12,6 @@ mod crash;
 mod enrol;
 mod enrol_lan;
 mod erasure;
-mod forms;
 mod journey;
 mod liar;
 mod locked;

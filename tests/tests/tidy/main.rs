@@ -6,6 +6,7 @@
 mod licences;
 mod packages;
 mod pages;
+mod readers;
 mod repo;
 mod source;
 mod suites;

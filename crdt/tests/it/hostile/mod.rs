@@ -102,15 +102,17 @@ fn a_probe_at_the_end_of_numbers_is_a_fault_like_any_other() {
 #[test]
 fn whole_conversations_of_garbage_end_well() {
     let (frames, mut dice) = (frames(), Dice::keyed(&[3]));
-    for _ in 0..60 {
-        let mut script = vec![dice.next() as u8];
-        for _ in 0..dice.below(8) {
+    let mut conversation = |steps: u8| {
+        let mut script = vec![steps];
+        for _ in 0..2 + dice.below(6) {
             let frame = &frames[dice.below(frames.len())];
             let bytes = mutated(&mut dice, frame, &encode(&"other"));
             let bytes = &bytes[..bytes.len().min(60_000)];
             script.extend_from_slice(&(bytes.len() as u16).to_be_bytes());
             script.extend_from_slice(bytes);
         }
-        bodies::session(&script);
-    }
+        script
+    };
+    let samples: Vec<_> = (0..60).map(|number| (number, conversation(number))).collect();
+    bears("session", &samples, 4, bodies::session);
 }

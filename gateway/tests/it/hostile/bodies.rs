@@ -1,11 +1,12 @@
 //! What the readers of this package have to bear, as plain functions: the tests call them with random and with mutated bytes,
-//! the fuzz target in `tests/fuzz` with whatever the fuzzer makes up.
+//! the fuzz targets in `tests/fuzz` with whatever the fuzzer makes up.
 
 use std::fs;
 use std::path::Path;
 
 use crdt::ids::{DeviceId, SiteId};
 use crdt::vault::VaultKey;
+use gateway::quic::{Ended, FRAME_BYTES_MAX, device_key, read_frame};
 use gateway::trail::{Journal, Place, Reader};
 
 /// The name of a trail's first file.
@@ -39,4 +40,26 @@ fn read_all(dir: &Path) -> Option<usize> {
         records += segment.records.len();
     }
     Some(records)
+}
+
+/// All that somebody says on a link. It ends the link, and nothing else.
+pub(crate) fn uplink(data: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut stream = data;
+    let why = runtime.block_on(async {
+        loop {
+            match read_frame(&mut stream).await {
+                Ok(frame) => assert!(frame.len() <= FRAME_BYTES_MAX),
+                Err(why) => return why,
+            }
+        }
+    });
+    assert!(matches!(why, Ended::Overlong(_)) || (why == Ended::Closed && stream.is_empty()), "{why:?}");
+}
+
+/// A certificate, as whoever connects shows one before anything is known of them. If it has a key, it is in it.
+pub(crate) fn certificate(data: &[u8]) {
+    if let Ok(key) = device_key(data) {
+        assert!(data.windows(key.len()).any(|part| part == key));
+    }
 }

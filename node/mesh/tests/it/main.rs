@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod abuse;
+mod hostile;
 mod kit;
 mod life;
 mod traffic;

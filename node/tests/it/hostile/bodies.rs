@@ -8,15 +8,19 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crdt::audit::{Act, Record};
 use crdt::codec::{checksum, decode, encode};
 use crdt::site::Request;
 use data_encoding::BASE32_NOPAD_NOCASE as BASE32;
 use node::audit::verify::read;
 use node::audit::{LINE_BYTES_MAX, Verifier};
 use node::authority::{self, Acting};
+use node::book;
 use node::enrol::code::{Code, CodeId, SECRET_BYTES};
 use node::enrol::live::{Frame, Host, Input, Joiner, LiveError, Offer, Output, Reveal, Takes};
+use node::enrol::wire::{self, FRAME_BYTES_MAX, FRAME_BYTES_MAX_FROM_STRANGERS, WireError};
 use node::enrol::{self, SiteFolder, read_request, request_text};
+use node::handling::Handling;
 use node::home::{Home, parse_key_file, read_key_file};
 use node::keystore::{DICE_BYTES, KeyFile, Keystore, Opener, Passphrase, Protection};
 use node::orders::{charge_text, order_text, read_charge, read_order};
@@ -32,8 +36,6 @@ const AUTHORITY_KEY: [&str; 2] = ["greenline site authority key 1", "greenline s
 const SITE: [&str; 3] = ["greenline site 1", "greenline site 2", "greenline site 3"];
 const EXPORT: [&str; 2] = ["greenline site export 1", "greenline site export 2"];
 const KEY_FILE: [&str; 1] = ["greenline key file 1"];
-/// Longest frame of an enrolment.
-const FRAME_BYTES_MAX: usize = 128 * 1024;
 /// What a passphrase may cost here. What costs more is read all the same, and not tried: a test has better things to do.
 const MEMORY_KIB_MAX: u32 = 256;
 
@@ -128,6 +130,21 @@ fn follow<S>(mut script: &[u8], step: impl Fn(Input, &mut S) -> Result<Vec<Outpu
             let Ok(outputs) = step(input, &mut side) else { return };
             inputs.extend(outputs.into_iter().filter_map(answer));
         }
+    }
+}
+
+/// All that somebody says at a port where devices are enrolled, or to a device that joins.
+pub(crate) fn enrolment_wire(data: &[u8]) {
+    for max in [FRAME_BYTES_MAX_FROM_STRANGERS, FRAME_BYTES_MAX] {
+        let mut stream = data;
+        let why = loop {
+            match wire::read_frame(&mut stream, max) {
+                Ok(frame) => assert_eq!(decode::<Frame>(&encode(&frame), usize::MAX).as_ref(), Ok(&frame)),
+                Err(why) => break why,
+            }
+        };
+        let unfit = matches!(why, WireError::TooLong { .. } | WireError::Live(LiveError::Unfit));
+        assert!(unfit || (matches!(why, WireError::Gone) && stream.is_empty()), "{why:?}");
     }
 }
 
@@ -244,6 +261,28 @@ pub(crate) fn authority(data: &[u8]) {
             let _ = SiteFolder::open(&to).err();
         }
     }
+}
+
+/// A row of the address book.
+pub(crate) fn book_row(data: &[u8]) {
+    if let Some(addresses) = book::read_row(data) {
+        assert!(data.len() <= book::ROW_BYTES_MAX && addresses.len() <= book::ADDRESSES_MAX);
+        assert_eq!(book::read_row(&encode(&addresses)), Some(addresses));
+    }
+}
+
+/// What a hub that runs is told to note of its gallery.
+pub(crate) fn gallery_note(data: &[u8]) {
+    let Ok(handling) = serde_json::from_slice::<Handling>(data) else { return };
+    assert_eq!(serde_json::from_value::<Handling>(serde_json::to_value(&handling).unwrap()).unwrap(), handling);
+    match handling.act() {
+        Ok(act) => assert!(record(act).check().is_ok(), "what is noted may be noted"),
+        Err(error) => assert!(error.to_string().len() < 200, "what was sent isn't repeated"),
+    }
+}
+
+fn record(act: Act) -> Record {
+    Record { at_ms: 1, operator: "ana".into(), act, captures: vec![], why: String::new(), times: 1 }
 }
 
 /// An audit export.

@@ -1,6 +1,7 @@
 //! Sound bytes for each reader, made as a device makes them.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use node::authority::{self, Acting};
 use node::enrol::codes::Batch;
 use node::enrol::live::{Frame, Host, Input, Joiner, Offer, Output, Takes};
 use node::enrol::{self, SiteFolder, parts::split, request_text};
+use node::handling::Handling;
 use node::home::{Home, make_key_file};
 use node::keystore::{DICE_BYTES, KeyFile, Keystore, Opener};
 use node::orders::{charge_text, order_text};
@@ -224,4 +226,22 @@ pub(crate) fn lines() -> Vec<Sample> {
     numbered
         .map(|(number, place)| (format!("place {number}"), [&[number], place.bytes().as_slice()].concat()))
         .collect()
+}
+
+pub(crate) fn book_rows() -> Vec<Sample> {
+    let addresses: Vec<SocketAddr> =
+        ["10.1.2.3:4567", "[2001:db8::1]:9", "[fe80::1]:1"].map(|it| it.parse().unwrap()).to_vec();
+    vec![sample("addresses", encode(&addresses)), sample("no address", encode(&addresses[..0].to_vec()))]
+}
+
+pub(crate) fn gallery_notes() -> Vec<Sample> {
+    let person = || "a7".repeat(16);
+    let told = [
+        ("added", Handling::Added { person: person() }),
+        ("replaced", Handling::Replaced { person: person() }),
+        ("removed", Handling::Removed { person: person() }),
+        ("listed", Handling::Listed { people: 60 }),
+        ("a reference", Handling::Added { person: "P-0001".into() }),
+    ];
+    told.into_iter().map(|(name, handling)| sample(name, serde_json::to_vec(&handling).unwrap())).collect()
 }

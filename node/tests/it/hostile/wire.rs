@@ -14,7 +14,7 @@ use super::samples::{Sample, conversations};
 
 /// What somebody says, as it goes over the wire: frames with four bytes of length before each. All of what one side would say
 /// if it knew beforehand what it will hear.
-fn said(by: &str) -> Vec<Sample> {
+pub(super) fn said(by: &str) -> Vec<Sample> {
     let scripts = conversations().into_iter().filter(|(name, _)| name.contains(by));
     scripts.map(|(name, script)| (name, with_long_lengths(&script[1..]))).collect()
 }

@@ -5,10 +5,11 @@
 use std::{fs, sync::Arc};
 
 use matcher::{
-    Cover, Gallery, Print, Template,
+    Cover, Gallery, Print, Template, frame,
     image::{SIDE_MAX_PX, SIDE_MIN_PX},
     person::PRINTS_MAX,
     template::MINUTIAE_MAX,
+    worker::{Reply, Request},
 };
 
 /// The one person of the gallery.
@@ -89,4 +90,32 @@ pub(crate) fn gallery(data: &[u8]) {
     let contents = Gallery::open(folder.path(), Arc::new(Open)).unwrap().load_all().unwrap();
     assert!(contents.people.len() <= 1 && contents.people.iter().all(|person| person.prints.len() <= PRINTS_MAX));
     assert!(!contents.damaged.is_empty(), "what nobody ever wrote isn't somebody");
+}
+
+/// All that a worker is asked, up to what isn't a frame.
+pub(crate) fn requests(data: &[u8]) {
+    each_frame(data, |bytes| {
+        if let Ok(request) = Request::decode(bytes) {
+            assert_eq!(Request::decode(&request.encode()).unwrap(), request);
+        }
+    });
+}
+
+/// All that a worker says, from its greeting on.
+pub(crate) fn replies(data: &[u8]) {
+    let mut pipe = data;
+    if frame::skip_preamble(&mut pipe).is_ok() {
+        each_frame(pipe, |bytes| {
+            if let Ok(reply) = Reply::decode(bytes) {
+                assert_eq!(Reply::decode(&reply.encode()).unwrap(), reply);
+            }
+        });
+    }
+}
+
+fn each_frame(mut pipe: &[u8], read: impl Fn(&[u8])) {
+    while let Ok(Some(bytes)) = frame::read(&mut pipe) {
+        assert!(bytes.len() <= frame::FRAME_BYTES_MAX);
+        read(&bytes);
+    }
 }

@@ -11,11 +11,11 @@ use std::{
 
 use image::{DynamicImage, GrayImage, ImageFormat, Luma};
 use matcher::{
-    Person, Reference, Template,
+    Fused, ImageError, Person, Ranked, Reference, Searched, Template, frame,
     person::FingerPrint,
     template::{Kind, Minutia},
+    worker::{Refused, Reply, Request},
 };
-use serde::Serialize;
 use synth::{Dice, hostile::bears};
 
 use crate::{print::position, workers};
@@ -75,20 +75,20 @@ fn hostile_templates_and_files_of_a_gallery_are_an_error() {
     bears("files of a gallery", &people, 400, bodies::gallery);
 }
 
-/// What the pool asks of a worker, as it is on the pipe.
-#[derive(Serialize)]
-enum Request {
-    Extract {
-        #[serde(with = "serde_bytes")]
-        image: Vec<u8>,
-    },
-    Clear,
-    Load {
-        people: Vec<Person>,
-    },
-    Search {
-        probe: Vec<FingerPrint>,
-    },
+#[test]
+fn hostile_requests_and_replies_are_an_error_to_whoever_reads_them() {
+    bears("requests to workers", &conversations(), 1_500, bodies::requests);
+    let template = || print(40).1;
+    let refused = [Refused::Image(ImageError::Size { width: 1, height: 2 }), Refused::Extractor(-7)];
+    let searched = Searched {
+        ranked: vec![Ranked { reference: Reference::new("p1").unwrap(), fused: Fused { score: 77, fingers: 2 } }],
+        compared: 60,
+        not_compared: 1,
+    };
+    let said = [Reply::Extracted(Ok(template())), Reply::Loaded, Reply::Searched(searched)];
+    let said: Vec<Reply> = refused.into_iter().map(|why| Reply::Extracted(Err(why))).chain(said).collect();
+    let replies = [frame::PREAMBLE, &on_the_pipe(said.iter().map(Reply::encode))].concat();
+    bears("replies of workers", &[("replies", replies)], 4_000, bodies::replies);
 }
 
 fn conversations() -> Vec<Sample> {
@@ -96,18 +96,20 @@ fn conversations() -> Vec<Sample> {
     let search =
         [Request::Clear, Request::Load { people: vec![person(40)] }, Request::Search { probe: vec![print(40)] }];
     vec![
-        ("extraction from PNG".into(), on_the_pipe(&[extract(ImageFormat::Png)])),
-        ("extraction from JPEG".into(), on_the_pipe(&[extract(ImageFormat::Jpeg)])),
-        ("search".into(), on_the_pipe(&search)),
+        ("extraction from PNG".into(), asked(&[extract(ImageFormat::Png)])),
+        ("extraction from JPEG".into(), asked(&[extract(ImageFormat::Jpeg)])),
+        ("search".into(), asked(&search)),
     ]
 }
 
-fn on_the_pipe(requests: &[Request]) -> Vec<u8> {
-    let framed = requests.iter().flat_map(|request| {
-        let bytes = postcard::to_stdvec(request).unwrap();
-        [u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec(), bytes].concat()
-    });
-    framed.collect()
+fn asked(requests: &[Request]) -> Vec<u8> {
+    on_the_pipe(requests.iter().map(Request::encode))
+}
+
+fn on_the_pipe(said: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    let mut pipe = Vec::new();
+    said.for_each(|body| frame::write(&mut pipe, &body).unwrap());
+    pipe
 }
 
 /// The C code may end its process; ours never panics, and never waits for what doesn't come.

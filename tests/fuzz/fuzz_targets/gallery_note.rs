@@ -1,0 +1,8 @@
+//! `cargo +nightly fuzz run gallery_note`, in `tests`. The body is in `node/tests/it/hostile/bodies.rs`.
+#![no_main]
+
+#[path = "../../../node/tests/it/hostile/bodies.rs"]
+#[allow(dead_code, reason = "each target uses one body")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::gallery_note(data));

@@ -1,0 +1,7 @@
+//! `cargo +nightly fuzz run trace`, in `tests`. The body is in `simulations/tests/it/bodies.rs`.
+#![no_main]
+
+#[path = "../../../simulations/tests/it/bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::trace(data));
