@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::home::HomeError;
 
 /// Longest text of ours, in bytes: a site's export takes most of it.
-const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+pub const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes overwritten at a time.
 const ZEROS: [u8; 4096] = [0; 4096];
 
@@ -83,7 +83,8 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), HomeError> 
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)?;
     let old = OpenOptions::new().write(true).open(path).ok();
     fs::rename(&temporary, path).map_err(io)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // A bare name lies in the folder where the command runs.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
     // Best effort: the new file is in place, and no disk promises that the old bytes are gone.
     let _ = old.map_or(Ok(()), |old| overwrite(&old));

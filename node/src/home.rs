@@ -30,7 +30,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 pub(crate) use crate::files::fill_random;
-use crate::files::{dice, make_private_dir, read_text_of, write_private, write_text};
+use crate::files::{dice, make_private_dir, read_at_most, read_text_of, write_private, write_text};
 use crate::keystore::{DICE_BYTES, KeyFile, Keystore, KeystoreError, Opener, Protection};
 
 /// Of keys in the clear, as they were first written, and of a keystore.
@@ -41,6 +41,10 @@ const MEMBERSHIP_CONTEXT: &[u8] = b"greenline membership";
 const KEYS_CONTEXT: &str = "greenline device";
 const KEY_FILE_HEADER: &str = "greenline key file 1";
 const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest file of a token, in bytes: ours has 32.
+pub const TOKEN_BYTES_MAX: u64 = 1_024;
+/// Longest file that says where a device can be reached, in bytes.
+pub const ANNOUNCEMENT_BYTES_MAX: u64 = 4 * 1024;
 
 /// Why a home folder can't be used.
 #[derive(Debug, Error)]
@@ -319,12 +323,13 @@ impl Home {
     /// The secret that local programs show to use the API; made at the first call.
     pub fn token(&self) -> Result<String, HomeError> {
         let path = self.dir.join("api.token");
-        match fs::read_to_string(&path) {
-            Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
-            Ok(_) => Err(HomeError::Damaged { path, why: "it is empty; remove it and a new one is made".into() }),
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Err(HomeError::Damaged { path, why: "it isn't text; remove it and a new one is made".into() })
-            }
+        let unfit =
+            |path, what| Err(HomeError::Damaged { path, why: format!("{what}; remove it and a new one is made") });
+        match read_at_most(&path, TOKEN_BYTES_MAX).map(String::from_utf8) {
+            Ok(Ok(token)) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
+            Ok(Ok(_)) => unfit(path, "it is empty"),
+            Ok(Err(_)) => unfit(path, "it isn't text"),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => unfit(path, "it is longer than any token"),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let token = BASE32.encode(&*dice::<20>(&self.dir)?).to_ascii_lowercase();
                 write_private(&path, token.as_bytes())?;
@@ -349,7 +354,7 @@ impl Home {
 
     /// Where the running device can be reached.
     pub fn announced(&self) -> Result<Announcement, HomeError> {
-        let text = fs::read(self.announcement_path());
+        let text = read_at_most(&self.announcement_path(), ANNOUNCEMENT_BYTES_MAX);
         let found = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
         found.ok_or_else(|| HomeError::NotRunning { path: self.dir.clone() })
     }

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Query as UrlQuery, State};
+use axum::extract::{DefaultBodyLimit, Query as UrlQuery, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -32,6 +32,9 @@ use crate::audit::{Filter, Source, What};
 use crate::handling::Handling;
 use crate::metrics::OPEN_METRICS;
 
+/// Longest note on the gallery, in bytes: one has less than a hundred.
+pub const NOTE_BYTES_MAX: usize = 1_024;
+
 /// Serves a hub's API on a loopback address.
 pub async fn serve(address: SocketAddr, token: &str, hub: Arc<Hub>) -> std::io::Result<Server> {
     Server::start(address, router(Token::new(token), hub)).await
@@ -42,7 +45,7 @@ fn router(token: Token, hub: Arc<Hub>) -> Router {
         .route("/api/status", get(status))
         .route("/api/audit/export", get(export))
         .route("/api/audit/proof", get(proof))
-        .route("/api/gallery/notes", post(note))
+        .route("/api/gallery/notes", post(note).layer(DefaultBodyLimit::max(NOTE_BYTES_MAX)))
         .route("/metrics", get(metrics))
         .layer(middleware::from_fn_with_state(token, only_the_owner));
     Router::new()
@@ -102,7 +105,9 @@ async fn note(
     let next = "see `POST /api/gallery/notes` in the documentation of the API";
     // What was sent isn't repeated: it may be somebody's reference.
     let unfit = || Problem::bad_request("the body doesn't say what is done to the gallery", next);
-    let Json(handling) = body.map_err(|_| unfit())?;
+    let too_long = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "no such note is so long", next);
+    let refused = |why: &JsonRejection| why.status() == StatusCode::PAYLOAD_TOO_LARGE;
+    let Json(handling) = body.map_err(|why| if refused(&why) { too_long() } else { unfit() })?;
     let act = handling.act().map_err(|error| Problem::bad_request(error.to_string(), next))?;
     let mut sites = 0;
     for (driver, trail) in hub.audits() {

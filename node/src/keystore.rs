@@ -66,7 +66,7 @@ impl KeystoreError {
             }
             Self::NeedsKeyFile => "give --key-file (GREENLINE_KEY_FILE)",
             Self::WrongPassphrase => {
-                "nothing is lost: try again; without the passphrase, enrol the device anew in another folder"
+                "nothing is lost: try again; without the passphrase a device is enrolled anew in another folder, and a site founded anew"
             }
             Self::WrongKeyFile => "nothing is lost: give the file that the keys were protected with",
             Self::Length => "take a few words that belong together for you only",

@@ -31,6 +31,12 @@ impl Failure {
         Self { hint: Some(hint.to_string()), ..self }
     }
 
+    /// What to do next, if that is known.
+    #[cfg(test)]
+    pub(crate) fn next(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     pub(crate) fn report(&self) -> ExitCode {
         if self.quiet {
             return ExitCode::SUCCESS;

@@ -122,6 +122,20 @@ mod tests {
         assert!(read(&[&path]).unwrap_err().to_string().contains("no QR code"));
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        assert!(read(&[&path]).is_err());
+        assert_eq!(read(&[&path]).unwrap_err().next(), Some(NEXT));
+    }
+
+    /// What was longer was cut, and then told to be broken.
+    #[test]
+    fn a_picture_may_be_so_long_and_a_longer_one_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picture.png");
+        write_png(&text(120), &path).unwrap();
+        let lengthen = |bytes| std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(bytes).unwrap();
+        lengthen(PICTURE_BYTES_MAX);
+        assert_eq!(read(&[&path]).unwrap().to_ascii_lowercase(), text(120), "nobody reads behind a picture's end");
+        lengthen(PICTURE_BYTES_MAX + 1);
+        let longer = read(&[&path]).unwrap_err();
+        assert!(longer.to_string().contains("longer than") && longer.next().is_some(), "{longer}");
     }
 }

@@ -144,6 +144,24 @@ mod tests {
         }
     }
 
+    /// Exports of format 1 are read for ever. `BLESS=1` writes this one anew, before a release, when the change is meant.
+    #[test]
+    fn an_authoritys_export_of_format_1_is_read() {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/audit-1-authority.jsonl");
+        if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+            let folder = tempfile::tempdir().unwrap();
+            let lines = export(&site(folder.path()), &Filter::default());
+            std::fs::write(&kept, lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>()).unwrap();
+        }
+        let lines: Vec<String> = std::fs::read_to_string(kept).unwrap().lines().map(str::to_owned).collect();
+        let summary = check(&lines).unwrap();
+        assert_eq!(
+            (summary.by_authority, summary.name.as_str(), summary.alias.as_str()),
+            (true, "Post 4", "authority")
+        );
+        assert_eq!((summary.records.shown, summary.verbs[&Verb::Administration]), (7, 6));
+    }
+
     #[test]
     fn what_a_filter_leaves_out_is_counted_and_an_authority_has_no_role() {
         let folder = tempfile::tempdir().unwrap();

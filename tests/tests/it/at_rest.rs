@@ -206,6 +206,16 @@ fn protection_is_put_on_changed_and_needed_from_then_on() {
     assert_eq!(ana.api().show(&id).unwrap()["stage"], "recorded", "it is still the same device");
 }
 
+/// The file was there, and the command said that it failed.
+#[test]
+fn a_file_may_be_named_without_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let run =
+        tests::command().args(["keystore", "new-key-file", "hub.key"]).current_dir(folder.path()).output().unwrap();
+    assert!(run.status.success(), "{run:?}");
+    assert!(read_key_file(&folder.path().join("hub.key")).is_ok());
+}
+
 #[test]
 fn new_keys_without_anybody_to_ask_need_a_word() {
     let site = Site::found();

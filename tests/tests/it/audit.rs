@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use node::hub_api::NOTE_BYTES_MAX;
 use serde_json::{Value, json};
 use synth::Person;
 use tests::{Check, Process, Ran, Site, contains, files_in, greenline, wait_for};
@@ -309,7 +310,14 @@ fn what_is_done_to_a_gallery_by_hand_is_noted_and_what_can_not_be_is_not_done() 
     assert!(gallery("list", &[]).ok().contains(&reference));
     assert!(gallery("remove", &[&reference]).ok().contains("Removed"));
     assert!(gallery("remove", &[&reference]).err.contains("there is no"));
-    assert_eq!(hub.api().post("/api/gallery/notes", &json!({"did": "added", "person": reference})).status, 400);
+    let noted = |person: &str| hub.api().post("/api/gallery/notes", &json!({"did": "added", "person": person}));
+    assert_eq!(noted(&reference).status, 400);
+    // The client sends it as people would write it.
+    let around = serde_json::to_string_pretty(&json!({"did": "added", "person": ""})).unwrap();
+    let longest = NOTE_BYTES_MAX - around.len();
+    assert_eq!(noted(&"a".repeat(longest)).status, 400, "it is read, and no name");
+    let longer = noted(&"a".repeat(longest + 1));
+    assert!(longer.status == 413 && longer.text.contains("POST /api/gallery/notes"), "{}", longer.text);
     hub.stop();
     // The layout that the program itself makes.
     let people = site.path().join("people").join(&reference);

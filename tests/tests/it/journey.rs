@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 use synth::Person;
-use tests::{Check, Process, Site, wait_for};
+use tests::{Check, Process, Site, greenline, wait_for};
 
 #[test]
 fn a_capture_finds_its_way_out_and_its_answer_finds_its_way_back() {
@@ -142,6 +142,10 @@ fn a_candidate_stays_locked_until_two_examiners_agree() {
         ana.api().show(&id).filter(|capture| capture["reviews"][0]["outcome"] == "confirmed")
     });
     assert_eq!(standing("awaiting")["locked"], true, "one of two");
+    let shown = greenline(["show", "--home", &site.home("ana").to_string_lossy(), &id]).ok();
+    assert!(shown.contains("DO NOT ACT: AWAITING EXAMINER (2 examiners must agree)"), "{shown}");
+    let asked = greenline(["status", "--home", &site.home("hub").to_string_lossy()]);
+    assert!(asked.code == Some(1) && asked.err.contains("greenline hub status"), "{asked:?}");
     assert_eq!(say(&deputy, "refuted"), 201);
     assert_eq!(standing("disputed")["lock"], "do not act: examiners disagree");
     assert_eq!(say(&deputy, "confirmed"), 201);

@@ -12,6 +12,7 @@ mod store;
 use std::path::PathBuf;
 use std::sync::Once;
 
+use crdt::audit::Act;
 use crdt::codec::{decode, encode};
 use crdt::entry::Entry;
 use crdt::seal::{ContentKey, GroupKey, GroupSealed, Sealed, WrappedKey};
@@ -435,6 +436,68 @@ fn the_page_says_what_a_trail_is() {
     let mut it = Reader::new(&group);
     assert_eq!(it.list(Reader::bytes), [salted]);
     it.end();
+}
+
+/// What each act in the sample is in words.
+const ACTS: [&str; 25] = [
+    "was shown what images show",
+    "was shown verdicts in a list",
+    "was shown what people leave each other",
+    "linked captures, or took a link back",
+    "compared it with the database",
+    "exported the trail",
+    "made a proof pack",
+    "was refused: that didn't unlock the device",
+    "locked the device",
+    "unlocked the device",
+    "put the keys under a key file",
+    "dropped the records up to number 300: they were past their time",
+    "cut 300 bytes off the trail that didn't read",
+    "added person 19191919191919191919191919191919 to the gallery",
+    "replaced the prints of person 19191919191919191919191919191919 in the gallery",
+    "removed person 19191919191919191919191919191919 from the gallery",
+    "was shown the gallery (300 in it)",
+    "founded the site",
+    "certified device DEVICE for 300 days as officer",
+    "gave out code dinbugq2, for a device that is certified for 300 days as officer",
+    "let device DEVICE use code dinbugq2",
+    "withdrew code dinbugq2",
+    "signed that device DEVICE is revoked: stolen",
+    "exported the authority's key",
+    "made this folder of an exported key",
+];
+
+/// The words too: an export's lines say them, and whoever checks it compares.
+#[test]
+fn the_page_says_what_each_act_is() {
+    let bytes = fixture("trail-acts");
+    let device = History::write().officer.identity().device();
+    let mut it = Reader::new(&bytes);
+    let count = it.number();
+    for act in 0..count {
+        assert_eq!(it.number(), act);
+        match act {
+            0 => assert_eq!(it.u8(), 2, "what images show"),
+            7 => assert_eq!(it.number(), 3, "wrong opener"),
+            10 => assert_eq!(it.number(), 2, "key file"),
+            11 | 12 | 16 => assert_eq!(it.number(), 300),
+            13..=15 => assert_eq!(it.take(16), [25; 16]),
+            18 => assert_eq!((it.take(32), it.u8(), it.number()), (device.0.to_vec(), 1, 300)),
+            19 => assert_eq!((it.take(5), it.u8(), it.number()), (vec![26; 5], 1, 300)),
+            20 => assert_eq!((it.take(5), it.take(32)), (vec![26; 5], device.0.to_vec())),
+            21 => assert_eq!(it.take(5), [26; 5]),
+            22 => assert_eq!((it.take(32), it.number()), (device.0.to_vec(), 1), "stolen"),
+            _ => {}
+        }
+    }
+    it.end();
+    assert_eq!(count, 25);
+    assert!(decode::<Act>(&[25], 1).is_err(), "an act that no fixture has: add it to the sample, and to the page");
+    let acts: Vec<Act> = decode(&bytes, bytes.len()).unwrap();
+    let device = device.to_string();
+    for (act, words) in acts.iter().zip(ACTS) {
+        assert_eq!(act.words(), words.replace("DEVICE", &device));
+    }
 }
 
 /// Key and value of a row.

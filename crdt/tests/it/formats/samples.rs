@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crdt::audit::{Act, Chain, Head, Parts, Record, Salted, leaf, segment};
+use crdt::audit::{Act, Chain, CodeName, Head, Parts, PersonName, Record, Refused, Salted, Under, leaf, segment};
 use crdt::blob::{BlobRef, Outline};
 use crdt::codec::encode;
 use crdt::entry::{About, Entry};
@@ -294,9 +294,43 @@ fn trail(history: &History) -> Vec<Sample> {
     let header = segment::Header::new(begin, NOW_MS).frame(&trail_key(), &[22; NONCE_BYTES]);
     let group = segment::group_frame(&trail_key(), &begin, std::slice::from_ref(&salted), &[23; NONCE_BYTES]);
     vec![
+        ("trail-acts", encode(&acts(history))),
         ("trail-record", salted.encode()),
         ("trail-segment", [header, group].concat()),
         ("trail-head", encode(&Head::new(chain, begin.end, NOW_MS, [24; 32]).sign(&officer.key))),
+    ]
+}
+
+/// Every act, in the order of their numbers.
+pub(crate) fn acts(history: &History) -> Vec<Act> {
+    let (device, roles, days) = (history.officer.identity().device(), Roles::OFFICER, 300);
+    let (person, code) = (PersonName([25; 16]), CodeName([26; 5]));
+    vec![
+        Act::Shown(Parts::IMAGES),
+        Act::Listed,
+        Act::SiteShown,
+        Act::Linked,
+        Act::Compared,
+        Act::Exported,
+        Act::Packed,
+        Act::Refused(Refused::WrongOpener),
+        Act::Locked,
+        Act::Unlocked,
+        Act::Protected(Under::KeyFile),
+        Act::Dropped(300),
+        Act::Cut(300),
+        Act::PersonAdded(person),
+        Act::PersonReplaced(person),
+        Act::PersonRemoved(person),
+        Act::PeopleListed(300),
+        Act::Founded,
+        Act::Certified { device, roles, days },
+        Act::CodeMade { code, roles, days },
+        Act::CodeUsed { code, device },
+        Act::CodeWithdrawn(code),
+        Act::Ordered { device, cause: Cause::Stolen },
+        Act::KeyExported,
+        Act::KeyImported,
     ]
 }
 

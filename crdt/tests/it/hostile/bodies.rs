@@ -6,7 +6,7 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use crdt::audit::{Record, segment};
+use crdt::audit::{Act, Record, segment};
 use crdt::blob::{BlobRef, GROUP_BYTES, Outline};
 use crdt::codec::{decode, encode};
 use crdt::entry::{About, ENTRY_BYTES_MAX, Entry, SignedHeader, bad_signatures};
@@ -186,6 +186,7 @@ pub(crate) fn record(data: &[u8]) {
 pub(crate) fn trail(data: &[u8]) {
     let key = VaultKey::new([7; 32]);
     let _ = segment::read_header(&key, data, (SiteId([1; 32]), DeviceId([2; 32])));
+    read::<Vec<Act>>(data);
     if let Some(record) = read::<Record>(data) {
         let _ = record.check();
     }

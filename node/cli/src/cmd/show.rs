@@ -108,7 +108,7 @@ fn verdicts(capture: &Value) -> String {
             output::time(verdict["at_ms"].as_u64())
         ));
         if let Some(lock) = verdict["lock"].as_str() {
-            lines.push(format!("  {}", lock.to_uppercase()));
+            lines.push(format!("  {}{}", lock.to_uppercase(), agreeing(verdict)));
         }
         if let Some(reason) = verdict["reason"].as_str() {
             lines.push(format!("  reason: {reason}"));
@@ -131,6 +131,12 @@ fn verdicts(capture: &Value) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// Who sees one examiner's word, and the lock still on, is told what is missing.
+fn agreeing(verdict: &Value) -> String {
+    let needed = verdict["examiners"].as_u64().filter(|needed| *needed > 1);
+    needed.map_or_else(String::new, |needed| format!(" ({needed} examiners must agree)"))
 }
 
 /// The record's members, whatever they are: the record's own view says what there is.

@@ -7,6 +7,9 @@ use crate::client::{Client, HomeArg};
 use crate::failure::Failure;
 use crate::output::{self, text};
 
+/// How many of the newest notes are shown; the page and `--json` have more.
+const NOTES_SHOWN: usize = 5;
+
 /// Show how a running device is.
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
@@ -20,6 +23,10 @@ pub(crate) struct StatusArgs {
 pub(crate) fn run(args: &StatusArgs) -> Result<(), Failure> {
     let client = Client::connect(&args.home)?;
     let status = client.get("/api/status")?;
+    if status["sites"].is_array() {
+        let what = format!("a hub runs on {}, and no device", args.home.home.display());
+        return Err(Failure::new(what).hint("run `greenline hub status` with the same --home"));
+    }
     if args.json {
         return output::json(&status);
     }
@@ -50,7 +57,8 @@ fn lines(status: &Value) -> Vec<String> {
         lines.push("  LOCKED     `greenline unlock` opens it; it goes on carrying and syncing".to_owned());
     }
     if let Some(tries @ 1..) = status["lock"]["wrong_tries"].as_u64() {
-        lines.push(format!("  WRONG      {tries} tries to unlock it since it was started"));
+        let tries = if tries == 1 { "1 try".to_owned() } else { format!("{tries} tries") };
+        lines.push(format!("  WRONG      {tries} to unlock it since it was started"));
     }
     if missing["captures"].as_u64().unwrap_or(0) > 0 {
         let bytes = output::bytes(missing["bytes"].as_u64().unwrap_or(0));
@@ -69,6 +77,11 @@ fn lines(status: &Value) -> Vec<String> {
     for refused in status["refused"].as_array().into_iter().flatten() {
         lines.push(format!("  FAULTY     {}: {}", output::who(refused), text(refused, "words")));
     }
+    for note in status["notes"].as_array().into_iter().flatten().take(NOTES_SHOWN) {
+        let times = note["times"].as_u64().filter(|times| *times > 1).map(|times| format!(" ({times} times)"));
+        let (at, times) = (output::time(note["at_ms"].as_u64()), times.unwrap_or_default());
+        lines.push(format!("  noted      {at}: {}{times}", text(note, "what")));
+    }
     lines
 }
 
@@ -80,5 +93,22 @@ fn gateway(status: &Value) -> String {
         "no hub configured".into()
     } else {
         format!("no: {}", text(uplink, "detail"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A device that was revoked knew why nobody let it in, and its officer didn't.
+    #[test]
+    fn the_newest_notes_are_shown_and_one_try_is_one() {
+        let note = |number: u64| json!({"at_ms": 1, "times": 1 + number % 2, "what": format!("note {number}")});
+        let status = json!({"lock": {"wrong_tries": 1}, "notes": (0..9).map(note).collect::<Vec<_>>()});
+        let shown = lines(&status).join("\n");
+        assert!(shown.contains("  WRONG      1 try to unlock it"), "{shown}");
+        assert!(shown.contains(": note 1 (2 times)\n") && shown.ends_with(": note 4"), "{shown}");
     }
 }

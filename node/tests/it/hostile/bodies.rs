@@ -301,8 +301,11 @@ pub(crate) struct Place {
 }
 
 /// Exports of every sort, as they were once written.
-pub(crate) const EXPORTS: [&str; 2] =
-    [include_str!("../../fixtures/audit-1-trail.jsonl"), include_str!("../../fixtures/audit-1-pack.jsonl")];
+pub(crate) const EXPORTS: [&str; 3] = [
+    include_str!("../../fixtures/audit-1-trail.jsonl"),
+    include_str!("../../fixtures/audit-1-pack.jsonl"),
+    include_str!("../../fixtures/audit-1-authority.jsonl"),
+];
 
 /// All such places in [`EXPORTS`].
 pub(crate) fn places() -> &'static [Place] {

@@ -217,7 +217,7 @@ pub(crate) fn authority() -> Vec<Sample> {
 }
 
 pub(crate) fn exports() -> Vec<Sample> {
-    EXPORTS.into_iter().zip(["trail", "pack"]).map(|(export, name)| sample(name, export)).collect()
+    EXPORTS.into_iter().zip(["trail", "pack", "authority"]).map(|(export, name)| sample(name, export)).collect()
 }
 
 /// The bytes in each place of [`EXPORTS`], after its number.
@@ -231,7 +231,9 @@ pub(crate) fn lines() -> Vec<Sample> {
 pub(crate) fn book_rows() -> Vec<Sample> {
     let addresses: Vec<SocketAddr> =
         ["10.1.2.3:4567", "[2001:db8::1]:9", "[fe80::1]:1"].map(|it| it.parse().unwrap()).to_vec();
-    vec![sample("addresses", encode(&addresses)), sample("no address", encode(&addresses[..0].to_vec()))]
+    let many = addresses.repeat(30);
+    let samples = [("addresses", &addresses[..]), ("no address", &[]), ("more than are kept", &many)];
+    samples.map(|(name, addresses)| sample(name, encode(&addresses.to_vec()))).to_vec()
 }
 
 pub(crate) fn gallery_notes() -> Vec<Sample> {
