@@ -476,6 +476,9 @@ fn read_segment(place: &Place, path: &Path, before: Option<&Chain>, last: bool) 
     let mut bytes = Vec::new();
     // Of a file that somebody made longer, no more is looked at than is enough to say so.
     File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(TrailError::Damaged { path: path.to_owned(), why: SegmentError::TooLong });
+    }
     let found = segment::read(&place.key, &bytes, (place.site, place.device), before, last);
     found.map_err(|why| TrailError::Damaged { path: path.to_owned(), why })
 }
@@ -621,6 +624,25 @@ mod tests {
         drop(journal);
         Journal::open(place.clone(), 4).unwrap().append(4, vec![shown(4, "ben")]).unwrap();
         assert_eq!(all(&place).iter().map(|record| record.at_ms).collect::<Vec<_>>(), [1, 3, 4]);
+    }
+
+    #[test]
+    fn a_file_may_be_so_long_and_a_longer_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = place(folder.path());
+        Journal::open(place.clone(), 1).unwrap().append(1, vec![shown(1, "ana")]).unwrap();
+        let file = files(&place.dir).unwrap().remove(0);
+        let read_at = |bytes| {
+            OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes).unwrap();
+            Journal::open(place.clone(), 2).err()
+        };
+        let damaged = |why| Some(TrailError::Damaged { path: file.clone(), why });
+        assert_eq!(
+            read_at(FILE_BYTES_MAX),
+            damaged(SegmentError::Changed(1)),
+            "it is read, and what comes is no record"
+        );
+        assert_eq!(read_at(FILE_BYTES_MAX + 1), damaged(SegmentError::TooLong));
     }
 
     #[test]

@@ -53,6 +53,9 @@ pub enum SegmentError {
     /// It doesn't continue the file before, or isn't of this device and site.
     #[error("it doesn't continue the one before it: one was removed, or this one was put in")]
     Place,
+    /// It has more bytes than any.
+    #[error("it is longer than any file of a trail")]
+    TooLong,
     /// It goes on after a place that doesn't open.
     #[error("what comes after record {0} was changed")]
     Changed(u64),

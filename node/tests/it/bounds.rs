@@ -2,10 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::io::{Seek, SeekFrom, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 
+use crdt::codec::encode;
 use crdt::site::{Policy, Roles};
 use node::authority::{self, Acting};
+use node::book::{ADDRESSES_MAX, ROW_BYTES_MAX, read_row};
 use node::enrol::{self, SiteFolder};
 use node::files::{TEXT_BYTES_MAX, read_at_most};
 use node::home::{ANNOUNCEMENT_BYTES_MAX, Home, HomeError, TOKEN_BYTES_MAX, make_key_file, read_key_file};
@@ -63,4 +66,14 @@ fn each_file_of_ours_may_be_so_long_and_a_longer_one_is_told() {
     text(&at("site/authority.key"), &|| authority::protection(&at("site")).map(drop));
     ends_at(&at("ana/api.token"), TOKEN_BYTES_MAX, || home.token().map(drop));
     ends_at(&at("ana/api.json"), ANNOUNCEMENT_BYTES_MAX, || home.announced().map(drop));
+}
+
+#[test]
+fn a_row_of_the_address_book_may_be_so_long_and_gives_so_many_addresses() {
+    let addresses: Vec<SocketAddr> = (0..200).map(|port| ([127, 0, 0, 1], port).into()).collect();
+    let kept = |count: usize| read_row(&encode(&addresses[..count].to_vec()));
+    assert_eq!(kept(ADDRESSES_MAX).unwrap(), addresses[..ADDRESSES_MAX]);
+    assert_eq!(kept(ADDRESSES_MAX + 1).unwrap(), addresses[..ADDRESSES_MAX], "the newest");
+    let longest = (0..200).rev().find(|count| encode(&addresses[..*count].to_vec()).len() <= ROW_BYTES_MAX).unwrap();
+    assert!(longest > ADDRESSES_MAX && kept(longest).is_some() && kept(longest + 1).is_none());
 }

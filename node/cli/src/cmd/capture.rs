@@ -95,3 +95,20 @@ fn parse_particular(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, family_name=Doe for example")?;
     Ok((name.to_owned(), value.to_owned()))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_may_be_so_long_and_a_longer_one_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.png");
+        let lengthen = |bytes: usize| std::fs::File::create(&path).unwrap().set_len(bytes as u64).unwrap();
+        lengthen(BLOB_BYTES_MAX);
+        assert_eq!(read(&path).unwrap().len(), BLOB_BYTES_MAX);
+        lengthen(BLOB_BYTES_MAX + 1);
+        assert!(read(&path).unwrap_err().next().is_some_and(|next| next.contains("at most 16 MiB")));
+    }
+}

@@ -231,7 +231,7 @@ pub(crate) fn lines() -> Vec<Sample> {
 pub(crate) fn book_rows() -> Vec<Sample> {
     let addresses: Vec<SocketAddr> =
         ["10.1.2.3:4567", "[2001:db8::1]:9", "[fe80::1]:1"].map(|it| it.parse().unwrap()).to_vec();
-    let many = addresses.repeat(30);
+    let many = addresses.repeat(10);
     let samples = [("addresses", &addresses[..]), ("no address", &[]), ("more than are kept", &many)];
     samples.map(|(name, addresses)| sample(name, encode(&addresses.to_vec()))).to_vec()
 }
