@@ -1,5 +1,7 @@
 //! How far a capture has come: computed from entries and from what others are known to hold, never stored.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{CaptureId, DeviceId};
@@ -130,17 +132,14 @@ pub fn stages(
         if *device == own.0 {
             return own.1;
         }
-        let Some(known) = knowledge.device(device) else { return false };
         // The origin held it whole from the first, and a hub that says so. Who carried it is forgotten then.
         *device == origin.device
             || accepted.is_some_and(|hub| hub.by == *device)
-            || (known.has(origin.at) && (origin.blobs.is_empty() || known.holds(&id)))
+            || knowledge.device(device).is_some_and(|known| known.holds(&id))
     };
-    let mut holders: Vec<DeviceId> = knowledge.devices().map(|(device, _)| *device).filter(whole).collect();
-    if own.1 && erased.is_none() && !holders.contains(&own.0) {
-        holders.push(own.0);
-        holders.sort();
-    }
+    let heard_of = knowledge.devices().map(|(device, _)| *device);
+    let known = heard_of.chain([own.0, origin.device]).chain(accepted.map(|hub| hub.by));
+    let holders: BTreeSet<DeviceId> = known.filter(whole).collect();
     let gateways: Vec<DeviceId> = holders
         .iter()
         .filter(|device| knowledge.device(device).is_some_and(|known| known.is_gateway(now_ms)))
@@ -231,7 +230,7 @@ mod tests {
     fn each_stage_follows_from_what_is_known_and_only_then() {
         let (mut view, mut knowledge) = (view(), Knowledge::default());
         assert_eq!(now(&view, &knowledge), Stage::Recorded);
-        knowledge.learn(20, OTHER, OTHER, &Fact::Has(AT));
+        knowledge.hear(20, OTHER, OTHER);
         assert_eq!(now(&view, &knowledge), Stage::Recorded, "the entry without its images is no copy");
         knowledge.learn(20, OTHER, OTHER, &Fact::Holds(ID));
         assert_eq!(now(&view, &knowledge), Stage::Copied);
@@ -241,8 +240,7 @@ mod tests {
         assert_eq!(now(&view, &knowledge), Stage::AtGateway, "a receipt for another payload is no receipt");
         view.receipts.add(mark(HUB, 2, PAYLOAD));
         assert_eq!(now(&view, &knowledge), Stage::Accepted);
-        knowledge.learn(20, HUB, HUB, &Fact::Has(AT));
-        knowledge.learn(20, CARRIER, CARRIER, &Fact::Has(AT));
+        knowledge.hear(20, CARRIER, CARRIER);
         let copies = stages(ID, &view, &knowledge, (ORIGIN, true), 100).unwrap().copies;
         assert_eq!(copies, [OTHER, HUB], "who has only the entry holds no copy, accepted or not");
         view.verdicts.add(mark(HUB, 3, PAYLOAD));

@@ -67,19 +67,25 @@ pub fn refuse<S: Store>(engine: &Engine<S>, id: CaptureId) -> Option<VerdictCont
     })
 }
 
-/// Writes a verdict, unless one is there already: however often it was worked out, one takes effect. Says whether it did.
+/// The answer to a capture that this hub should be able to open and can't.
+#[must_use]
+pub fn unreadable(error: SealError) -> VerdictContent {
+    VerdictContent::inconclusive(format!("the capture can't be opened ({error}); capture the person again"))
+}
+
+/// Writes a verdict, unless one is there already: however often it was worked out, one takes effect.
 pub fn answer<S: Store>(
     engine: &mut Engine<S>,
     now_ms: u64,
     seed: Seed,
     id: CaptureId,
     content: &VerdictContent,
-) -> Result<bool, AppendError> {
+) -> Result<(), AppendError> {
     let answered = engine.replica().capture(id)?.is_none_or(|view| view.screened().is_some() || view.erased.is_some());
     if !answered {
         engine.write(now_ms, |replica| replica.verdict_new(now_ms, seed, id, content))?;
     }
-    Ok(!answered)
+    Ok(())
 }
 
 /// Whether a capture is erased here.

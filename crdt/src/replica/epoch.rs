@@ -7,9 +7,8 @@ use crate::store::{Batch, Store, Table};
 /// Most logs of one device: how often it may be copied, restored or reinstalled in an operation.
 ///
 /// Copies that lose a log choose the next one by chance, so that two of them meet again once in 255 times, and then fork
-/// once more. A hostile member can make every replica keep this many logs of his: some 100 KB of memory, 9 KB of each
-/// first frontier, and a quarter of what is remembered of a device's holdings
-/// ([`HEIGHTS_MAX`](crate::knowledge::HEIGHTS_MAX)), so that it takes several of them to use that up.
+/// once more. A hostile member can make every replica keep this many logs of his: some 100 KB of memory, and 9 KB of each
+/// first frontier.
 pub const EPOCHS_MAX: u32 = 256;
 
 impl<S: Store> Replica<S> {

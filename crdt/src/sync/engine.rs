@@ -17,14 +17,14 @@ use crate::blob::{BlobRef, Outline};
 use crate::codec::encode;
 use crate::entry::About;
 use crate::ids::{CaptureId, DeviceId, LogId};
-use crate::knowledge::{Fact, Knowledge};
+use crate::knowledge::Knowledge;
 use crate::record::Record;
 use crate::replica::{AppendError, Page, Query, Replica, Written, keys};
 use crate::seal::SealingSecret;
 use crate::site::{Certificate, CertificateError};
 use crate::stage::{Stages, stages};
 use crate::store::{Batch, Store, StoreError, Table, Ticket};
-use crate::view::{CaptureView, EntryRef};
+use crate::view::CaptureView;
 
 /// How long a membership handshake may take, in ms: three round trips of a slow satellite link, and its losses.
 pub(super) const HANDSHAKE_MS: u64 = 10_000;
@@ -32,8 +32,10 @@ pub(super) const HANDSHAKE_MS: u64 = 10_000;
 const STALL_LOOK_MS: u64 = 2_500;
 /// How long something that was asked for may not move, in ms, before another peer is asked.
 const STALL_MS: u64 = 10_000;
-/// How often what is known of others is saved, in ms.
+/// How soon after something happened house is kept, in ms: what is known of others is saved then.
 const HOUSE_MS: u64 = 5_000;
+/// How often house is kept while nothing happens, in ms: what is past its time is erased then.
+const IDLE_HOUSE_MS: u64 = 300_000;
 /// How soon house is kept again while there is more to erase or to judge than one round does, in ms.
 const MORE_MS: u64 = 100;
 
@@ -60,6 +62,7 @@ pub struct Engine<S> {
     pub(super) cut: BTreeSet<LogId>,
     /// Who is revoked, as far as the sessions were told.
     pub(super) out: BTreeSet<DeviceId>,
+    pub(super) last_ms: u64,
     woken_for: Option<u64>,
 }
 
@@ -84,6 +87,7 @@ impl<S: Store> Engine<S> {
             scrubbing: Scrubbing::default(),
             cut: BTreeSet::new(),
             out: BTreeSet::new(),
+            last_ms: now_ms,
             woken_for: None,
         };
         engine.restore_scrubbing(now_ms)?;
@@ -125,6 +129,8 @@ impl<S: Store> Engine<S> {
         now_ms: u64,
         write: impl FnOnce(&mut Replica<S>) -> Result<Written, AppendError>,
     ) -> Result<Written, AppendError> {
+        self.look_at_clock(now_ms);
+        self.timers.set(Timer::House, now_ms + HOUSE_MS);
         let result = write(&mut self.replica);
         self.settle_news(now_ms, None);
         result
@@ -175,6 +181,10 @@ impl<S: Store> Engine<S> {
 
     /// One input. Drain [`Self::poll`] and [`Self::take_ready`] afterwards.
     pub fn handle(&mut self, now_ms: u64, input: Input) {
+        self.look_at_clock(now_ms);
+        if !matches!(input, Input::Tick) {
+            self.timers.set(Timer::House, now_ms + HOUSE_MS);
+        }
         match input {
             Input::LinkUp { link, device, initiator, class } => self.link_up(now_ms, link, device, initiator, class),
             Input::Frame { link, bytes } => self.frame(now_ms, link, &bytes),
@@ -239,7 +249,6 @@ impl<S: Store> Engine<S> {
         }
         self.sessions.insert(link, session);
         self.timers.set(Timer::Handshake(link), now_ms + HANDSHAKE_MS);
-        self.timers.set(Timer::Stalls, now_ms + STALL_LOOK_MS);
     }
 
     fn knock(&self, to: DeviceId) -> Frame {
@@ -360,6 +369,7 @@ impl<S: Store> Engine<S> {
         let (eager, offers) = (self.may_push_to_more(), self.offers_of(device));
         let Some(session) = self.sessions.get_mut(&link) else { return };
         session.eager = eager || session.class == LinkClass::Uplink;
+        self.knowledge.hear(now_ms, device, device);
         session.news = self.replica.frontier().keys().copied().collect();
         session.tell_knowledge = true;
         session.offers = offers;
@@ -469,11 +479,16 @@ impl<S: Store> Engine<S> {
         }
     }
 
+    /// Something was asked for: looks from time to time whether it comes.
+    pub(super) fn watch_for_stalls(&mut self, now_ms: u64) {
+        self.timers.set(Timer::Stalls, now_ms + STALL_LOOK_MS);
+    }
+
     fn look_for_stalls(&mut self, now_ms: u64) {
-        if self.sessions.is_empty() {
+        if self.fetching.is_empty() && self.sessions.values().all(|session| session.blobs_asked() == 0) {
             return;
         }
-        self.timers.set(Timer::Stalls, now_ms + STALL_LOOK_MS);
+        self.watch_for_stalls(now_ms);
         let stalled: Vec<(LogId, LinkId)> = self
             .fetching
             .iter()
@@ -509,11 +524,14 @@ impl<S: Store> Engine<S> {
     }
 
     fn keep_house(&mut self, now_ms: u64) {
-        self.timers.set(Timer::House, now_ms + HOUSE_MS);
+        // A gateway says again and again that it is one.
+        self.timers.set(Timer::House, now_ms + if self.gateway { HOUSE_MS } else { IDLE_HOUSE_MS });
         self.expire(now_ms);
         self.scrub_if_due(now_ms);
-        if let Err(error) = self.tell_orphans() {
-            self.store_failed(error);
+        match self.tell_orphans() {
+            Ok(true) => self.timers.set(Timer::House, now_ms + HOUSE_MS),
+            Ok(false) => {}
+            Err(error) => self.store_failed(error),
         }
         if self.gateway {
             self.say_gateway(now_ms, false);
@@ -559,9 +577,7 @@ impl<S: Store> Engine<S> {
 
     fn durable(&mut self, now_ms: u64, ticket: Ticket) {
         let own = self.replica.own_author().log();
-        let device = self.replica.identity().device();
         for (log, head) in self.replica.on_durable(ticket) {
-            self.knowledge.learn(now_ms, device, device, &Fact::Has(EntryRef { log, seq: head.height }));
             for (link, session) in self.sessions.iter_mut().filter(|(_, s)| s.is_open()) {
                 session.news.insert(log);
                 self.timers.set(Timer::Frontier(*link), now_ms + FRONTIER_MS);

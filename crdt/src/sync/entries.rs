@@ -13,7 +13,6 @@ use super::{CloseReason, Event, LinkId, Output};
 use crate::codec::decode;
 use crate::entry::{ENTRY_BYTES_MAX, Entry};
 use crate::ids::LogId;
-use crate::knowledge::Fact;
 use crate::replica::{Ingested, Replica};
 use crate::site::Roles;
 use crate::statement::Priority;
@@ -56,16 +55,12 @@ impl<S: Store> Engine<S> {
         items: &[Item],
         opening: bool,
     ) -> Result<(), CloseReason> {
-        let Some(device) = self.sessions.get(&link).map(|session| session.device) else { return Ok(()) };
-        let mut news = false;
         for item in items {
             let ours = self.replica.log(&item.log).map(|log| log.head);
             let height = ours.map_or(0, |head| head.height);
             if let Some(session) = self.sessions.get_mut(&link) {
                 session.note_promise(item);
             }
-            news |=
-                self.knowledge.learn(now_ms, device, device, &Fact::Has(EntryRef { log: item.log, seq: item.height }));
             let at_head = ours.is_some_and(|head| head.height == item.height);
             if (opening || at_head) && item.height <= height {
                 self.compare(link, item);
@@ -74,9 +69,6 @@ impl<S: Store> Engine<S> {
                 let grace = if opening { 0 } else { GRACE_MS };
                 self.timers.set(Timer::Fetch(item.log), now_ms + grace);
             }
-        }
-        if news {
-            self.spread_knowledge(now_ms);
         }
         Ok(())
     }
@@ -104,6 +96,7 @@ impl<S: Store> Engine<S> {
             return self.timers.set(Timer::Fetch(log), now_ms + CROWDED_MS);
         }
         self.fetching.insert(log, Fetch { link, to, progress_ms: now_ms });
+        self.watch_for_stalls(now_ms);
         if to - height <= GRAFT_ENTRIES_MAX
             && let Some(session) = self.sessions.get_mut(&link)
         {
@@ -268,6 +261,10 @@ impl<S: Store> Engine<S> {
         let mut captures = self.replica.take_recast();
         for entry in news {
             self.look_at_author(&entry);
+            if let (Some(link), Some(author)) = (from, self.replica.log(&entry.at.log).map(|log| log.author.device)) {
+                let teller = self.sessions.get(&link).map_or(author, |session| session.device);
+                self.knowledge.hear(now_ms, teller, author);
+            }
             logs.insert(entry.at.log, entry.at.seq);
             captures.extend(entry.about.capture());
         }

@@ -82,11 +82,11 @@ impl<S: Store> Engine<S> {
         refused.first().map_or(Ok(()), |error| self.fault(link, Fault::Proof, error.to_string()))
     }
 
-    /// Tells peers of erasures that they can hear of in no log any more.
-    pub(super) fn tell_orphans(&mut self) -> Result<(), StoreError> {
+    /// Tells peers of erasures that they can hear of in no log any more, a bounded part of them at once. Says whether there was any.
+    pub(super) fn tell_orphans(&mut self) -> Result<bool, StoreError> {
         let orphans = self.replica.orphans(&mut self.orphans_from)?;
         if orphans.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let open: Vec<LinkId> = self.sessions.iter().filter(|(_, s)| s.is_open()).map(|(link, _)| *link).collect();
         for link in open {
@@ -98,7 +98,7 @@ impl<S: Store> Engine<S> {
                 self.send(link, erased_frame(proofs));
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     // ---- Images ----

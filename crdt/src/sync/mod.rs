@@ -8,6 +8,7 @@
 //! entries are pushed along a tree that prunes itself (a peer that got one twice says so) and heals itself (an announced
 //! entry that nobody pushed is fetched, and its path joins the tree).
 
+mod clock;
 mod conduct;
 mod engine;
 mod entries;

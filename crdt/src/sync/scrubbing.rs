@@ -22,6 +22,15 @@ pub(super) struct Scrubbing {
     under_way: Option<(Ticket, u64)>,
 }
 
+impl Scrubbing {
+    /// Makes all of it due earlier by so many ms.
+    pub(super) fn bring_forward(&mut self, by_ms: u64) {
+        for due_ms in [&mut self.due_ms, &mut self.retry_ms].into_iter().flatten() {
+            *due_ms = due_ms.saturating_sub(by_ms);
+        }
+    }
+}
+
 impl<S: Store> Engine<S> {
     /// Erasures that the last run didn't come to scrub are scrubbed soon.
     pub(super) fn restore_scrubbing(&mut self, now_ms: u64) -> Result<(), StoreError> {

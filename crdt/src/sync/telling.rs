@@ -75,10 +75,9 @@ impl<S: Store> Engine<S> {
         let is_hub = self.replica.identity().certificate.roles.has(Roles::HUB);
         let mut by_device: BTreeMap<DeviceId, Vec<Fact>> = BTreeMap::new();
         for (device, fact) in facts {
-            // The own frontier is told by frontier frames. Over an uplink only what the hub can pull from here matters.
-            let told_elsewhere = device == own && matches!(fact, Fact::Has(_));
+            // Over an uplink only what the hub can pull from here matters.
             let useless = uplink && (is_hub || device != own || !matches!(fact, Fact::Holds(_)));
-            if !told_elsewhere && !useless {
+            if !useless {
                 by_device.entry(device).or_default().push(fact);
             }
         }

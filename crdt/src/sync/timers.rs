@@ -57,6 +57,21 @@ impl Timers {
         Some(timer)
     }
 
+    /// Makes all of them due earlier by so many ms.
+    pub(super) fn bring_forward(&mut self, by_ms: u64) {
+        self.move_all(|_, at_ms| at_ms.saturating_sub(by_ms));
+    }
+
+    /// Makes some of them due later by so many ms.
+    pub(super) fn put_off(&mut self, which: impl Fn(&Timer) -> bool, by_ms: u64) {
+        self.move_all(|timer, at_ms| if which(timer) { at_ms.saturating_add(by_ms) } else { at_ms });
+    }
+
+    fn move_all(&mut self, to: impl Fn(&Timer, u64) -> u64) {
+        self.at.iter_mut().for_each(|(timer, at_ms)| *at_ms = to(timer, *at_ms));
+        self.due = self.at.iter().map(|(timer, at_ms)| (*at_ms, *timer)).collect();
+    }
+
     /// When the next one is due.
     pub(super) fn next(&self) -> Option<u64> {
         self.due.first().map(|(at, _)| *at)

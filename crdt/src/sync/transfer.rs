@@ -27,6 +27,9 @@ impl<S: Store> Engine<S> {
             session.blob_ms = now_ms;
         }
         asks.iter().for_each(|ask| *session.asked.entry(ask.blob).or_default() += ask.count);
+        if !asks.is_empty() {
+            self.watch_for_stalls(now_ms);
+        }
         for ask in asks {
             let frame = Frame::BlobWant { blob: ask.blob, first: ask.first, count: ask.count, outline: ask.outline };
             self.send(link, frame);

@@ -3,7 +3,6 @@
 use crdt::codec::{DecodeError, decode, encode};
 use crdt::entry::{About, BODY_BYTES_MAX, ENTRY_BYTES_MAX, Entry};
 use crdt::ids::{Author, BlobId, CaptureId, LogId};
-use crdt::knowledge::{Fact, HEIGHTS_MAX, Knowledge};
 use crdt::replica::{AppendError, EPOCHS_MAX, PAGE_MAX, PARKED_BYTES_MAX, PARKED_MAX, Query, Refusal};
 use crdt::revocation::{Cause, Charge, TRUSTED_MAX};
 use crdt::seal::READERS_MAX;
@@ -335,18 +334,6 @@ fn a_blob_reaches_as_far_as_allowed_and_not_one_byte_further() {
     }
     check(memory());
     check(RedbStore::open(dir.path(), &VaultKey::new([7; 32]), Box::new(|_| {})).unwrap());
-}
-
-#[test]
-fn of_one_device_as_many_logs_are_remembered_as_allowed() {
-    let (mut knowledge, device) = (Knowledge::default(), crdt::ids::DeviceId([1; 32]));
-    let mut learn = |at: usize, seq| {
-        let log = crdt::ids::LogId((at as u128).to_be_bytes());
-        knowledge.learn(1, device, device, &Fact::Has(EntryRef { log, seq }))
-    };
-    assert!((0..HEIGHTS_MAX).all(|at| learn(at, 1)));
-    assert!(!learn(HEIGHTS_MAX, 1));
-    assert!(learn(0, 2), "those that are known go on growing");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crdt::audit::{Act, Record};
 use crdt::ids::CaptureId;
 use crdt::replica::{AppendError, Opened};
-use crdt::seal::{SealError, Seed};
+use crdt::seal::Seed;
 use crdt::statement::{VerdictContent, VerdictValue};
 use crdt::store::StoreError;
 use crdt::sync::Event;
@@ -137,7 +137,7 @@ impl Desk {
         let opened = match opened {
             Ok(Some(Ok(opened))) => opened,
             Ok(Some(Err(error))) => {
-                self.note(capture, Ok(unreadable(error)));
+                self.note(capture, Ok(clerk::unreadable(error)));
                 return Ok(());
             }
             Ok(None) if self.driver.call(move |engine, _| clerk::is_erased(engine, capture)).await? => {
@@ -226,8 +226,4 @@ fn screen(screener: &dyn Screener, opened: &Opened) -> Result<VerdictContent, Fa
         return Ok(VerdictContent { basis: content.basis, ..VerdictContent::inconclusive(reason) });
     }
     Ok(content)
-}
-
-fn unreadable(error: SealError) -> VerdictContent {
-    VerdictContent::inconclusive(format!("the capture can't be opened ({error}); capture the person again"))
 }

@@ -19,6 +19,7 @@ pub(super) struct Lan {
     radio: Radio,
     contacts: Vec<Contact>,
     zero_ms: u64,
+    seed: u64,
     dialers: Vec<Dialer>,
     keys: Vec<DeviceKey>,
     /// With whom each device is in contact.
@@ -38,12 +39,24 @@ impl Lan {
             radio: plan.radio,
             contacts: plan.contacts.contacts().to_vec(),
             zero_ms: world.now_ms,
+            seed,
             dialers: keys.iter().zip(0..).map(dialer).collect(),
             keys,
             near: vec![BTreeSet::new(); count],
             links: BTreeMap::new(),
             wakes_ms: vec![None; count],
         }
+    }
+
+    /// A device starts anew, and knows of nobody.
+    pub(super) fn restarted(&mut self, device: usize, world: &World) {
+        self.dialers[device] = Dialer::new(self.keys[device], self.seed ^ device as u64 ^ world.now_ms);
+        self.near[device].clear();
+        self.wakes_ms[device] = None;
+        self.links.retain(|_, ends| {
+            ends.remove(&device);
+            !ends.is_empty()
+        });
     }
 
     /// Two devices come into each other's reach, and find each other.

@@ -3,6 +3,7 @@
 //! Everything that decides is what devices run: the engines of `crdt`, the dialer of `node`, the uplink and the intake of `gateway`.
 //! [`run`] plays the world around them and notes what became of each capture; [`Outcome`] holds it against the [oracle](crate::oracle).
 
+mod fit;
 mod lan;
 mod outcome;
 mod stage;
@@ -11,7 +12,7 @@ mod ways;
 use crate::oracle::{Gateway, Online};
 use crate::site::Member;
 use crate::trace::{Node, Trace};
-use crate::world::Pace;
+use crate::world::{Clock, Pace};
 
 pub use outcome::{Fate, Outcome, RATIO_FROM_MS, Spread};
 
@@ -34,7 +35,13 @@ pub struct Plan {
     pub screening_ms: u64,
     /// How long after an answer has come its officer reads it; none if nobody does.
     pub reads_after_ms: Option<u64>,
+    /// Where devices are over time, if that is known: for drawings only. Empty, or one for each device.
+    pub tracks: Vec<Track>,
 }
+
+/// A line of places: at so many ms it is so many metres east and north. Straight on between them, still before and after.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Track(pub Vec<(u64, f64, f64)>);
 
 /// A device of a plan.
 #[derive(Clone, Debug)]
@@ -45,6 +52,10 @@ pub struct PlannedDevice {
     pub member: Member,
     /// Its way out, if it has one.
     pub way_out: Option<WayOut>,
+    /// When it is switched off: from a moment on, and until before another. In order, and each apart from the next.
+    pub off: Vec<(u64, u64)>,
+    /// How its clock goes.
+    pub clock: Clock,
 }
 
 /// A way to the hub.
@@ -56,7 +67,12 @@ pub struct WayOut {
     pub setup_ms: u64,
     /// How it carries.
     pub pace: Pace,
+    /// Bytes that may go over it, both ways together, in each [`MONTH_MS`] from the beginning; none if that costs nothing.
+    pub cap_bytes: Option<u64>,
 }
+
+/// For how long a cap on a way out is, in ms: thirty days.
+pub const MONTH_MS: u64 = 30 * 86_400_000;
 
 /// How devices talk that are in contact.
 #[derive(Clone, Copy, Debug)]
@@ -90,5 +106,5 @@ impl Plan {
 /// Plays a plan. The same plan and seed give the same outcome, to the byte.
 #[must_use]
 pub fn run(plan: &Plan, seed: u64) -> Outcome {
-    stage::Play::new(plan, seed).play()
+    stage::Play::new(&plan.fit(), seed).play()
 }

@@ -22,8 +22,6 @@ pub struct Fate {
     pub bytes: usize,
     /// When a second device held all of it.
     pub copied_ms: Option<u64>,
-    /// When a device that was a gateway held all of it.
-    pub at_gateway_ms: Option<u64>,
     /// When the hub held all of it.
     pub delivered_ms: Option<u64>,
     /// When its officer's device knew that.
@@ -47,7 +45,6 @@ impl Fate {
             node: planned.node,
             bytes: planned.bytes,
             copied_ms: None,
-            at_gateway_ms: None,
             delivered_ms: None,
             told_accepted_ms: None,
             answered_ms: None,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crdt::ids::CaptureId;
 use crdt::seal::derive;
+use crdt::store::memory::MemoryStore;
 use crdt::sync::{Event, LinkId};
 
 use super::Plan;
@@ -18,6 +19,14 @@ const IMAGES: u8 = 3;
 /// What the plan, or a machine, has due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Due {
+    /// A device is switched off.
+    Off(usize),
+    /// It is switched on.
+    On(usize),
+    /// A clock is set by so many ms.
+    ClockSet(usize, i64),
+    /// A month of a cap begins.
+    Month(usize),
     /// A way out is there.
     Online(usize),
     /// It is gone.
@@ -71,6 +80,8 @@ pub(super) struct Play<'a> {
     numbers: BTreeMap<CaptureId, usize>,
     ids: Vec<Option<CaptureId>>,
     fates: Vec<Fate>,
+    /// Disks of devices that are off.
+    disks: BTreeMap<usize, MemoryStore>,
 }
 
 impl<'a> Play<'a> {
@@ -82,6 +93,14 @@ impl<'a> Play<'a> {
         world.found(&devices);
         world.tell_all();
         let mut agenda = Agenda::default();
+        for (number, device) in plan.devices.iter().enumerate() {
+            world.set_clock(number, device.clock.skew_ms, device.clock.drift_ppm);
+            device.clock.jumps.iter().for_each(|(at_ms, by_ms)| agenda.at(*at_ms, Due::ClockSet(number, *by_ms)));
+            for (off_ms, on_ms) in &device.off {
+                agenda.at(*off_ms, Due::Off(number));
+                agenda.at(*on_ms, Due::On(number));
+            }
+        }
         for (number, contact) in plan.contacts.contacts().iter().enumerate() {
             agenda.at(contact.from_ms, Due::Meet(number));
             agenda.at(contact.until_ms, Due::Part(number));
@@ -93,7 +112,19 @@ impl<'a> Play<'a> {
         let lan = Lan::new(plan, seed, &world);
         let fates = plan.captures.iter().map(|capture| Fate::of(*capture)).collect();
         let (zero_ms, ids) = (world.now_ms, vec![None; plan.captures.len()]);
-        Self { plan, world, hub, zero_ms, agenda, lan, ways, numbers: BTreeMap::new(), ids, fates }
+        Self {
+            plan,
+            world,
+            hub,
+            zero_ms,
+            agenda,
+            lan,
+            ways,
+            numbers: BTreeMap::new(),
+            ids,
+            fates,
+            disks: BTreeMap::new(),
+        }
     }
 
     pub(super) fn play(mut self) -> Outcome {
@@ -117,6 +148,10 @@ impl<'a> Play<'a> {
     fn happen(&mut self, due: Due) {
         let (world, agenda) = (&mut self.world, &mut self.agenda);
         match due {
+            Due::Off(device) => self.switch_off(device),
+            Due::On(device) => self.switch_on(device),
+            Due::ClockSet(device, ms) => world.set_clock_by(device, ms),
+            Due::Month(device) => self.ways.month(device, world, agenda),
             Due::Meet(contact) => self.lan.meet(contact, world, agenda),
             Due::Part(contact) => self.lan.part(contact, world, agenda),
             Due::Dialled(from, to) => self.lan.dialled(from, to, world, agenda),
@@ -127,6 +162,22 @@ impl<'a> Play<'a> {
             Due::UplinkTick(device) => self.ways.tick(device, world, agenda),
             Due::Capture(number) => self.capture(number),
             Due::Read(number) => self.read(number),
+        }
+    }
+
+    /// Its battery is empty: what isn't durable is lost.
+    fn switch_off(&mut self, device: usize) {
+        if self.world.is_on(device) {
+            let disk = self.world.crash(device);
+            self.disks.insert(device, disk);
+            self.lan.restarted(device, &self.world);
+            self.ways.restarted(device, self.world.now_ms);
+        }
+    }
+
+    fn switch_on(&mut self, device: usize) {
+        if let Some(disk) = self.disks.remove(&device) {
+            self.world.start(device, disk);
         }
     }
 
@@ -146,9 +197,18 @@ impl<'a> Play<'a> {
     fn read(&mut self, number: usize) {
         let Some(id) = self.ids[number] else { return };
         let node = self.plan.captures[number].node as usize;
+        // Whoever was to read it reads it when the device is on again.
+        if let Some((_, on_ms)) = self.plan.devices[node].off.iter().find(|off| self.is_within(**off)) {
+            return self.agenda.at(*on_ms, Due::Read(number));
+        }
         if self.world.write(node, |replica, now_ms| replica.seen_new(now_ms, id)).is_ok() {
             self.fates[number].seen_ms = Some(self.world.now_ms - self.zero_ms);
         }
+    }
+
+    fn is_within(&self, (from_ms, until_ms): (u64, u64)) -> bool {
+        let now_ms = self.world.now_ms - self.zero_ms;
+        from_ms <= now_ms && now_ms < until_ms
     }
 
     /// What the engines have reported since the last time, and what follows from it.
@@ -194,14 +254,12 @@ impl<'a> Play<'a> {
         if device != origin {
             fate.copied_ms.get_or_insert(now_ms);
         }
-        if self.ways.is_gateway(device) {
-            fate.at_gateway_ms.get_or_insert(now_ms);
-        }
     }
 
     fn changed(&mut self, device: usize, capture: CaptureId) {
         let Some(number) = self.numbers.get(&capture).copied() else { return };
-        if device != self.plan.captures[number].node as usize || self.fates[number].answered_ms.is_some() {
+        let fate = &self.fates[number];
+        if device != fate.node as usize || fate.answered_ms.is_some() || !self.world.is_on(device) {
             return;
         }
         let view = self.world.view(device, capture);

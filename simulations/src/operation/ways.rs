@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use crdt::sync::LinkId;
 use gateway::uplink::{Output, Uplink};
 
+use super::fit::windows;
 use super::stage::{Agenda, Due};
-use super::{Plan, WayOut};
-use crate::oracle::Online;
+use super::{MONTH_MS, Plan, WayOut};
 use crate::world::World;
 
 /// See the module.
 pub(super) struct Ways {
     zero_ms: u64,
+    seed: u64,
     of: BTreeMap<usize, Way>,
 }
 
@@ -35,14 +36,33 @@ impl Ways {
                 agenda.at(from_ms, Due::Online(device));
                 agenda.at(until_ms, Due::Offline(device));
             }
-            let uplink = Uplink::new(zero_ms, 1, seed ^ device as u64);
-            of.insert(device, Way { planned, uplink, online: false, link: None, gateway: false, wakes_ms: None });
+            if planned.cap_bytes.is_some() {
+                (0..=plan.ends_ms / MONTH_MS).for_each(|month| agenda.at(month * MONTH_MS, Due::Month(device)));
+            }
+            of.insert(device, Way::new(planned, Uplink::new(zero_ms, 1, seed ^ device as u64)));
         }
-        Self { zero_ms, of }
+        Self { zero_ms, seed, of }
     }
 
-    pub(super) fn is_gateway(&self, device: usize) -> bool {
-        self.of.get(&device).is_some_and(|way| way.gateway)
+    /// A device starts anew. There is no network until one is announced.
+    pub(super) fn restarted(&mut self, device: usize, now_ms: u64) {
+        if let Some(way) = self.of.get_mut(&device) {
+            way.uplink = Uplink::new(now_ms, 1, self.seed ^ device as u64 ^ now_ms);
+            (way.online, way.link, way.gateway, way.wakes_ms) = (false, None, false, None);
+        }
+    }
+
+    /// A month of a cap begins.
+    pub(super) fn month(&mut self, device: usize, world: &mut World, agenda: &mut Agenda) {
+        if let Some(way) = self.of.get_mut(&device) {
+            if let Some(cap_bytes) = way.planned.cap_bytes {
+                world.set_meter(device, cap_bytes);
+            }
+            if way.online {
+                way.uplink.addresses_changed(world.now_ms);
+                self.carry_out(device, world, agenda);
+            }
+        }
     }
 
     pub(super) fn online(&mut self, device: usize, world: &mut World, agenda: &mut Agenda) {
@@ -65,8 +85,11 @@ impl Ways {
 
     pub(super) fn connected(&mut self, device: usize, hub: usize, world: &mut World, agenda: &mut Agenda) {
         let Some(way) = self.of.get_mut(&device) else { return };
-        if way.online && way.link.is_none() {
+        if way.carries(device, world) && way.link.is_none() {
             way.link = Some(world.link_at(device, hub, way.planned.pace));
+            if way.planned.cap_bytes.is_some() {
+                way.link.iter().for_each(|link| world.meter(*link, device));
+            }
             way.uplink.connected(world.now_ms);
         } else {
             way.uplink.lost(world.now_ms, "the network went away");
@@ -103,10 +126,10 @@ impl Ways {
         let now_ms = world.now_ms;
         while let Some(output) = way.uplink.poll() {
             match output {
-                Output::Connect(_) if way.online => {
+                Output::Connect(_) if way.carries(device, world) => {
                     agenda.at(now_ms - self.zero_ms + way.planned.setup_ms, Due::Connected(device));
                 }
-                Output::Connect(_) => way.uplink.lost(now_ms, "there is no network"),
+                Output::Connect(_) => way.uplink.lost(now_ms, "there is no network, or nothing is left of it"),
                 Output::Disconnect => {
                     if let Some(link) = way.link.take() {
                         world.hang_up(device, link);
@@ -119,7 +142,11 @@ impl Ways {
             }
         }
         // Without a network a try could only fail; what is left is to stop being a gateway.
-        let wants_ms = way.uplink.wake_at().filter(|_| way.online || way.gateway).map(|at_ms| at_ms.max(now_ms + 1));
+        let wants_ms = way
+            .uplink
+            .wake_at()
+            .filter(|_| way.carries(device, world) || way.gateway)
+            .map(|at_ms| at_ms.max(now_ms + 1));
         if let Some(at_ms) = wants_ms
             && way.wakes_ms.is_none_or(|wakes_ms| at_ms < wakes_ms || wakes_ms < now_ms)
         {
@@ -129,21 +156,13 @@ impl Ways {
     }
 }
 
-/// When a way out is there, until an operation ends.
-fn windows(online: &Online, ends_ms: u64) -> Vec<(u64, u64)> {
-    match online {
-        Online::Always => vec![(0, ends_ms)],
-        Online::Windows(windows) => windows.clone(),
-        Online::Every { period_ms, len_ms, .. } if len_ms >= period_ms => vec![(0, ends_ms)],
-        Online::Every { .. } => {
-            let mut windows = Vec::new();
-            let mut from_ms = online.from(0, ends_ms);
-            while let Some(begins_ms) = from_ms {
-                let until_ms = online.until(begins_ms);
-                windows.push((begins_ms, until_ms));
-                from_ms = online.from(until_ms, ends_ms);
-            }
-            windows
-        }
+impl Way {
+    const fn new(planned: WayOut, uplink: Uplink) -> Self {
+        Self { planned, uplink, online: false, link: None, gateway: false, wakes_ms: None }
+    }
+
+    /// Whether there is a network, and something left of its cap.
+    fn carries(&self, device: usize, world: &World) -> bool {
+        self.online && world.left_on_meter(device) > 0
     }
 }

@@ -105,6 +105,9 @@ pub enum TraceError {
         /// What is wrong with it.
         what: String,
     },
+    /// There is more of something than is sane.
+    #[error("it has {0}")]
+    TooMuch(String),
     /// No line says what this is.
     #[error("this is no contact trace that is known here")]
     Unknown,
@@ -123,6 +126,7 @@ impl TraceError {
         match self {
             Self::Io(_) => "check that the file is there, is whole, and is yours to read",
             Self::Line { .. } => "mend or remove that line; if many are so, name the format with --format",
+            Self::TooMuch(_) => "split the file, or leave out what isn't needed",
             Self::Unknown => {
                 "known are tables `start,end,a,b`, events `time CONN a b up` of ONE, `t i j` of SocioPatterns, and \
                  movements of ONE and ns-2; name one with --format"

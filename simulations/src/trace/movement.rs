@@ -94,7 +94,7 @@ pub(super) fn read_ns2(lines: Lines<'_>, range_m: f64, into: &mut Gathered) -> R
     let mut paths = Paths::default();
     for (node, way) in ways {
         for knot in way.knots() {
-            paths.push(node, knot).map_err(|what| TraceError::Line { line: 0, what })?;
+            paths.push(node, knot).map_err(TraceError::TooMuch)?;
         }
     }
     paths.meet(range_m, into)
@@ -156,9 +156,8 @@ impl Paths {
     }
 
     fn meet(self, range_m: f64, into: &mut Gathered) -> Result<(), TraceError> {
-        let wrong = |what: String| TraceError::Line { line: 0, what };
         if self.of.len() > MOVING_MAX {
-            return Err(wrong(format!("more than {MOVING_MAX} moving nodes")));
+            return Err(TraceError::TooMuch(format!("more than {MOVING_MAX} moving nodes")));
         }
         let paths: Vec<(Node, Vec<Knot>, Bounds)> = self
             .of
@@ -175,7 +174,7 @@ impl Paths {
                     // Whole milliseconds, none of them out of range.
                     let (from_ms, until_ms) = (from_ms.ceil() as i64, until_ms.floor() as i64);
                     if from_ms < until_ms {
-                        into.add(0, (from_ms, until_ms), *a, *b).map_err(wrong)?;
+                        into.add(0, (from_ms, until_ms), *a, *b).map_err(TraceError::TooMuch)?;
                     }
                 }
             }

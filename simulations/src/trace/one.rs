@@ -43,8 +43,11 @@ pub(super) fn read(lines: Lines<'_>, first_down_ends: bool, into: &mut Gathered)
     let mut pairs = BTreeMap::<(Node, Node), Pair>::new();
     for event in &events {
         let pair = pairs.entry(event.pair).or_default();
-        if event.up { pair.up(event, first_down_ends) } else { pair.down(event, into) }
-            .map_err(|what| TraceError::Line { line: event.line, what })?;
+        if event.up {
+            pair.up(event, first_down_ends);
+        } else {
+            pair.down(event, into).map_err(|what| TraceError::Line { line: event.line, what })?;
+        }
     }
     for (nodes, pair) in pairs.iter().filter(|(_, pair)| pair.seen > 0) {
         into.oddities.left_open += 1;
@@ -78,13 +81,12 @@ fn event(line: u64, text: &str, into: &mut Gathered) -> Result<Option<Event>, St
 }
 
 impl Pair {
-    fn up(&mut self, event: &Event, once: bool) -> Result<(), String> {
+    fn up(&mut self, event: &Event, once: bool) {
         if self.seen == 0 {
             *self = Self { seen: 1, since_ms: event.at_ms, since_line: event.line, last_down_ms: None };
         } else if !once {
             self.seen += 1;
         }
-        Ok(())
     }
 
     fn down(&mut self, event: &Event, into: &mut Gathered) -> Result<(), String> {

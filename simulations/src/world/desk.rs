@@ -19,8 +19,6 @@ pub(super) struct Desk {
     screening_ms: u64,
     /// When the intake is woken.
     ticks_ms: Option<u64>,
-    /// Screenings that were finished.
-    pub(super) screened: u64,
 }
 
 /// What is to happen later.
@@ -41,7 +39,7 @@ impl Desk {
             intake.accepted(capture, &origin);
         }
         engine.whole_captures().into_iter().for_each(|capture| intake.whole(capture));
-        Self { intake, screening_ms, ticks_ms: None, screened: 0 }
+        Self { intake, screening_ms, ticks_ms: None }
     }
 
     pub(super) fn event(&mut self, event: &Event) {
@@ -54,11 +52,11 @@ impl Desk {
 
     /// A screening is finished.
     pub(super) fn finish(&mut self, now_ms: u64, capture: CaptureId, result: Result<VerdictContent, Failed>) {
-        self.screened += u64::from(result.is_ok());
         self.intake.screened(now_ms, capture, result);
     }
 
     pub(super) fn tick(&mut self, now_ms: u64) {
+        self.ticks_ms = None;
         self.intake.tick(now_ms);
     }
 
@@ -103,8 +101,7 @@ impl Desk {
         match engine.replica().open_capture(capture) {
             Ok(Some(Ok(_))) => Some(Later::Screened(now_ms + self.screening_ms, capture)),
             Ok(Some(Err(error))) => {
-                let why = format!("the capture can't be opened ({error}); capture the person again");
-                self.finish(now_ms, capture, Ok(VerdictContent::inconclusive(why)));
+                self.finish(now_ms, capture, Ok(clerk::unreadable(error)));
                 None
             }
             Ok(None) | Err(_) => {

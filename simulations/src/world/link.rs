@@ -2,8 +2,15 @@
 
 use std::collections::VecDeque;
 
+use crdt::seal::Seed;
+
 /// Frames on the way over a lane that takes no time to fill; more wait in the engine, as behind a real transport's window.
 const IN_FLIGHT_MAX: usize = 4;
+
+/// What one packet carries, in bytes: what is left of an Ethernet frame by IP, UDP and QUIC, with some to spare for tunnels.
+const PACKET_BYTES: u64 = 1_200;
+/// How often one packet is lost in a row at most: a link that loses everything still ends.
+const LOST_MAX: u64 = 20;
 
 /// How a link carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +19,15 @@ pub struct Pace {
     pub latency_ms: u64,
     /// Bits a second, each way; none if filling the link takes no time.
     pub bits_per_s: Option<u64>,
+    /// Packets lost, of a million. What is lost is sent again: it takes its time twice, and all behind it waits for a round trip.
+    pub loss_ppm: u32,
 }
 
 impl Pace {
     /// A link that takes a time, and no time to fill.
     #[must_use]
     pub const fn of(latency_ms: u64) -> Self {
-        Self { latency_ms, bits_per_s: None }
+        Self { latency_ms, bits_per_s: None, loss_ppm: 0 }
     }
 }
 
@@ -33,6 +42,8 @@ struct Lane {
     watched: bool,
     /// When the last frame arrives, in ms.
     last_ms: u64,
+    /// Frames that were handed over so far.
+    frames: u64,
 }
 
 /// A link between two devices.
@@ -42,6 +53,10 @@ pub(super) struct Link {
     pace: Pace,
     lanes: [Lane; 2],
     closed: bool,
+    /// What its losses follow from.
+    seed: Seed,
+    /// Which meter counts what goes over it.
+    pub(super) meter: Option<usize>,
 }
 
 /// What handing a frame over leads to.
@@ -53,8 +68,8 @@ pub(super) struct Sent {
 }
 
 impl Link {
-    pub(super) fn new(ends: [usize; 2], pace: Pace) -> Self {
-        Self { ends, pace, lanes: Default::default(), closed: false }
+    pub(super) fn new(ends: [usize; 2], pace: Pace, seed: Seed) -> Self {
+        Self { ends, pace, lanes: Default::default(), closed: false, seed, meter: None }
     }
 
     /// Whether a device may hand over a frame.
@@ -72,14 +87,19 @@ impl Link {
 
     pub(super) fn send(&mut self, from: usize, now_ms: u64, bytes: Vec<u8>) -> Sent {
         let (side, pace) = (self.side(from), self.pace);
+        let lost = self.lost(side, bytes.len() as u64);
         let lane = &mut self.lanes[side];
+        lane.frames += 1;
         let begins_us = lane.leaves_us.max(now_ms * 1000);
-        let takes_us = pace.bits_per_s.map_or(0, |rate| (bytes.len() as u64 * 8 * 1_000_000).div_ceil(rate.max(1)));
+        let wire_bytes = bytes.len() as u64 + lost * PACKET_BYTES;
+        let takes_us = pace.bits_per_s.map_or(0, |rate| (wire_bytes * 8 * 1_000_000).div_ceil(rate.max(1)));
         lane.leaves_us = begins_us.saturating_add(takes_us);
         lane.flying.push_back(bytes);
         let left_ms = lane.leaves_us.div_ceil(1000);
         let watch = pace.bits_per_s.is_some() && !std::mem::replace(&mut lane.watched, true);
-        lane.last_ms = left_ms.saturating_add(pace.latency_ms);
+        let again_ms = if lost > 0 { 2 * pace.latency_ms } else { 0 };
+        // A stream keeps its order: nothing overtakes what is sent again.
+        lane.last_ms = left_ms.saturating_add(pace.latency_ms + again_ms).max(lane.last_ms);
         Sent { to: self.ends[1 - side], arrives_ms: lane.last_ms, room_ms: watch.then_some(left_ms) }
     }
 
@@ -105,6 +125,21 @@ impl Link {
 
     pub(super) fn other(&self, device: usize) -> usize {
         self.ends[1 - self.side(device)]
+    }
+
+    /// How many packets of the next frame are lost.
+    fn lost(&self, side: usize, bytes: u64) -> u64 {
+        if self.pace.loss_ppm == 0 {
+            return 0;
+        }
+        let mut draws = blake3::Hasher::new_keyed(&self.seed);
+        draws.update(&(side as u64).to_be_bytes()).update(&self.lanes[side].frames.to_be_bytes());
+        let (mut draws, mut draw) = (draws.finalize_xof(), [0; 4]);
+        let mut is_lost = || {
+            draws.fill(&mut draw);
+            u64::from(u32::from_be_bytes(draw)) * 1_000_000 / (1 << 32) < u64::from(self.pace.loss_ppm)
+        };
+        (0..bytes.div_ceil(PACKET_BYTES)).map(|_| (0..LOST_MAX).take_while(|_| is_lost()).count() as u64).sum()
     }
 
     /// Which lane a device sends on.

@@ -1,5 +1,6 @@
 //! Devices, links and a heap of events.
 
+mod clock;
 mod desk;
 mod link;
 mod traffic;
@@ -19,6 +20,8 @@ use crdt::sync::{Engine, Event, Input, LinkClass, LinkId, Output};
 use crdt::view::CaptureView;
 
 use crate::site::{Member, Site};
+pub use clock::Clock;
+use clock::Ticking;
 use desk::{Desk, Later};
 use link::Link;
 pub use link::Pace;
@@ -39,13 +42,14 @@ pub struct Device {
     membership: Membership,
     member: Member,
     engine: Option<Engine<MemoryStore>>,
+    clock: Ticking,
     told_durable: Ticket,
     sync_due: bool,
     /// Its links.
     links: BTreeSet<LinkId>,
     /// Those of them for which the engine may have a frame that didn't fit.
     waiting: BTreeSet<LinkId>,
-    /// When it wants to be woken, and when it is going to be.
+    /// When it wants to be woken, by its clock, and when it is going to be.
     wants_ms: Option<u64>,
     wakes_ms: Option<u64>,
     /// What answers, if it is a hub that does.
@@ -91,6 +95,8 @@ pub struct World {
     news: Option<Vec<(usize, Event)>>,
     /// Traffic of engines that have stopped.
     past: Traffic,
+    /// Bytes left to each meter.
+    meters: BTreeMap<usize, u64>,
 }
 
 impl World {
@@ -114,6 +120,7 @@ impl World {
             wire: None,
             news: None,
             past: Traffic::default(),
+            meters: BTreeMap::new(),
         }
     }
 
@@ -171,6 +178,7 @@ impl World {
             membership,
             member,
             engine: None,
+            clock: Ticking::default(),
             told_durable: Ticket::default(),
             sync_due: false,
             links: BTreeSet::new(),
@@ -251,7 +259,7 @@ impl World {
         device: usize,
         write: impl FnOnce(&mut Replica<MemoryStore>, u64) -> Result<Written, AppendError>,
     ) -> Result<Written, AppendError> {
-        let now_ms = self.now_ms;
+        let now_ms = self.says(device);
         let engine = self.devices[device].engine.as_mut().expect("the device is on");
         let result = engine.write(now_ms, |replica| write(replica, now_ms));
         self.drain(device);
@@ -298,13 +306,32 @@ impl World {
         self.next_link += 1;
         let hub = [a, b].iter().any(|device| self.devices[*device].member == Member::Hub);
         let class = if hub { LinkClass::Uplink } else { LinkClass::Lan };
-        self.links.insert(link, Link::new([a, b], pace));
+        let seed = derive(&self.seed, &format!("link {a} {b} at {}", self.now_ms));
+        self.links.insert(link, Link::new([a, b], pace, seed));
         for (own, other, initiator) in [(a, b, true), (b, a, false)] {
             self.devices[own].links.insert(link);
             let device = self.devices[other].identity.key.id();
             self.input(own, Input::LinkUp { link, device, initiator, class });
         }
         link
+    }
+
+    /// Sets a meter: so many bytes may go over the links on it, both ways together. What would go beyond them cuts the link.
+    pub fn set_meter(&mut self, meter: usize, bytes: u64) {
+        self.meters.insert(meter, bytes);
+    }
+
+    /// What is left on a meter.
+    #[must_use]
+    pub fn left_on_meter(&self, meter: usize) -> u64 {
+        self.meters.get(&meter).copied().unwrap_or(u64::MAX)
+    }
+
+    /// Puts a link on a meter.
+    pub fn meter(&mut self, link: LinkId, meter: usize) {
+        if let Some(there) = self.links.get_mut(&link) {
+            there.meter = Some(meter);
+        }
     }
 
     /// Cuts a link: what is on the way is lost.
@@ -381,7 +408,7 @@ impl World {
     ///
     /// If the disk can't be read: in this world it always can.
     pub fn start(&mut self, device: usize, mut store: MemoryStore) {
-        let (now_ms, spot) = (self.now_ms, &mut self.devices[device]);
+        let (now_ms, spot) = (self.says(device), &mut self.devices[device]);
         spot.told_durable = store.durable();
         spot.sync_due = false;
         store.sync_to(store.durable());
@@ -400,6 +427,39 @@ impl World {
     pub fn restart(&mut self, device: usize) {
         let store = self.crash(device);
         self.start(device, store);
+    }
+
+    /// Whether a device is switched on.
+    #[must_use]
+    pub fn is_on(&self, device: usize) -> bool {
+        self.devices[device].engine.is_some()
+    }
+
+    /// Gives a device a clock that is ahead by so many ms and gains so many millionths from now on.
+    pub fn set_clock(&mut self, device: usize, ahead_ms: i64, drift_ppm: i32) {
+        self.devices[device].clock = Ticking::new(self.now_ms, ahead_ms, drift_ppm);
+        self.look_at_clock(device);
+    }
+
+    /// Sets a device's clock forward, or back if it is negative, by so many ms.
+    pub fn set_clock_by(&mut self, device: usize, ms: i64) {
+        self.devices[device].clock.set_by(ms);
+        self.look_at_clock(device);
+    }
+
+    /// What a device's clock says.
+    #[must_use]
+    pub fn says(&self, device: usize) -> u64 {
+        self.devices[device].clock.says(self.now_ms)
+    }
+
+    /// A shell sleeps for a while rather than until some hour, and looks at the clock whenever it wakes: so does this one, at once.
+    fn look_at_clock(&mut self, device: usize) {
+        self.devices[device].wakes_ms = None;
+        self.input(device, Input::Tick);
+        if let Some(wants_ms) = self.devices[device].wants_ms {
+            self.wake_at(device, wants_ms);
+        }
     }
 
     // ---- Time ----
@@ -455,8 +515,9 @@ impl World {
             }
             Happening::Screened { hub, capture } => self.screened(hub, capture),
             Happening::DeskTick { hub } => {
+                let now_ms = self.says(hub);
                 if let Some(desk) = &mut self.devices[hub].desk {
-                    desk.tick(self.now_ms);
+                    desk.tick(now_ms);
                     self.drain(hub);
                 }
                 return Some(false);
@@ -507,7 +568,7 @@ impl World {
 
     /// Of several wakings only the one that was set last counts.
     fn wake(&mut self, device: usize, set_ms: u64) {
-        let (now_ms, spot) = (self.now_ms, &mut self.devices[device]);
+        let (now_ms, spot) = (self.says(device), &mut self.devices[device]);
         if spot.wakes_ms != Some(set_ms) {
             return;
         }
@@ -525,16 +586,17 @@ impl World {
     fn wake_at(&mut self, device: usize, at_ms: u64) {
         let spot = &mut self.devices[device];
         spot.wants_ms = Some(at_ms);
-        if spot.wakes_ms.is_none_or(|wakes_ms| at_ms < wakes_ms) {
-            let set_ms = at_ms.max(self.now_ms);
+        let set_ms = spot.clock.when(self.now_ms, at_ms);
+        if spot.wakes_ms.is_none_or(|wakes_ms| set_ms < wakes_ms) {
             spot.wakes_ms = Some(set_ms);
             self.schedule(set_ms, Happening::Wake { device, set_ms });
         }
     }
 
     fn screened(&mut self, hub: usize, capture: CaptureId) {
+        let now_ms = self.says(hub);
         if let Some(desk) = &mut self.devices[hub].desk {
-            desk.finish(self.now_ms, capture, Ok(desk::no_match()));
+            desk.finish(now_ms, capture, Ok(desk::no_match()));
             self.drain(hub);
         }
     }
@@ -550,7 +612,7 @@ impl World {
     }
 
     fn input(&mut self, device: usize, input: Input) {
-        let now_ms = self.now_ms;
+        let now_ms = self.says(device);
         if let Some(engine) = &mut self.devices[device].engine {
             engine.handle(now_ms, input);
         }
@@ -598,15 +660,18 @@ impl World {
 
     /// What a hub's desk has to do. Says whether it did anything.
     fn work(&mut self, hub: usize) -> bool {
-        let (now_ms, seed, spot) = (self.now_ms, self.seed, &mut self.devices[hub]);
+        let (now_ms, seed, spot) = (self.says(hub), self.seed, &mut self.devices[hub]);
         let (true, Some(desk), Some(engine)) = (self.hubs_answer, &mut spot.desk, &mut spot.engine) else {
             return false;
         };
         let (worked, later) = desk.work(engine, now_ms, |capture| derive(&seed, &format!("verdict {capture}")));
+        let clock = self.devices[hub].clock;
         for later in later {
             match later {
-                Later::Screened(at_ms, capture) => self.schedule(at_ms, Happening::Screened { hub, capture }),
-                Later::Tick(at_ms) => self.schedule(at_ms, Happening::DeskTick { hub }),
+                Later::Screened(at_ms, capture) => {
+                    self.schedule(clock.when(self.now_ms, at_ms), Happening::Screened { hub, capture });
+                }
+                Later::Tick(at_ms) => self.schedule(clock.when(self.now_ms, at_ms), Happening::DeskTick { hub }),
             }
         }
         worked
@@ -627,6 +692,9 @@ impl World {
                     break;
                 }
                 let Some(bytes) = engine.transmit(id) else { break };
+                if let Some(left) = link.meter.and_then(|meter| self.meters.get_mut(&meter)) {
+                    *left = left.saturating_sub(bytes.len() as u64);
+                }
                 sent.push((id, link.send(device, now_ms, bytes)));
             }
         }
@@ -637,8 +705,17 @@ impl World {
             if let Some(room_ms) = sent.room_ms {
                 self.schedule(room_ms, Happening::Room { link, from: device });
             }
+            if self.is_spent(link) {
+                self.schedule(now_ms, Happening::Gone { link });
+            }
         }
         any
+    }
+
+    /// Whether nothing is left on the meter of a link.
+    fn is_spent(&self, link: LinkId) -> bool {
+        let meter = self.links.get(&link).and_then(|link| link.meter);
+        meter.is_some_and(|meter| self.left_on_meter(meter) == 0)
     }
 
     /// One end has closed a link. The other one still gets what was sent before: the last frame says why.

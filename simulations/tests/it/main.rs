@@ -3,6 +3,7 @@
 
 mod aliases;
 mod bodies;
+mod clocks;
 mod converge;
 mod crashes;
 mod edits;

@@ -1,18 +1,24 @@
 //! Small operations, planned and played: what arrives, when, and that it could.
 
-use simulations::operation::{Outcome, Plan, PlannedCapture, PlannedDevice, Radio, WayOut, run};
+use simulations::operation::{Fate, Outcome, Plan, PlannedCapture, PlannedDevice, Radio, WayOut, run};
 use simulations::oracle::Online;
 use simulations::trace::{Contact, Node, Trace};
-use simulations::{Member, Pace};
+use simulations::{Clock, Member, Pace};
 
 const MINUTE_MS: u64 = 60_000;
 
 /// An officer in the valley, a mule, and a gateway on the ridge that never meets the officer.
 fn valley(windows: &[(u64, u64)]) -> Plan {
-    let pace = Pace { latency_ms: 5, bits_per_s: Some(1_000_000) };
-    let device = |name: &str, way_out| PlannedDevice { name: name.to_owned(), member: Member::Officer, way_out };
+    let pace = Pace { latency_ms: 5, bits_per_s: Some(1_000_000), loss_ppm: 0 };
+    let device = |name: &str, way_out| PlannedDevice {
+        name: name.to_owned(),
+        member: Member::Officer,
+        way_out,
+        off: vec![],
+        clock: Clock::default(),
+    };
     let windows = windows.iter().map(|(from, until)| (from * MINUTE_MS, until * MINUTE_MS)).collect();
-    let way_out = WayOut { online: Online::Windows(windows), setup_ms: 500, pace };
+    let way_out = WayOut { online: Online::Windows(windows), setup_ms: 500, pace, cap_bytes: None };
     let contact = |from: u64, until: u64, a: Node, b: Node| Contact {
         from_ms: from * MINUTE_MS,
         until_ms: until * MINUTE_MS,
@@ -34,6 +40,7 @@ fn valley(windows: &[(u64, u64)]) -> Plan {
         ends_ms: 120 * MINUTE_MS,
         screening_ms: 1_000,
         reads_after_ms: Some(MINUTE_MS),
+        tracks: vec![],
     }
 }
 
@@ -86,4 +93,68 @@ fn one_capture_less_leaves_the_others_as_they_were() {
     let _ = fewer.captures.pop();
     let (all, fewer) = (run(&all, 1), run(&fewer, 1));
     assert_eq!(minutes(&all)[..2], minutes(&fewer)[..]);
+}
+
+/// Whose battery is empty meets nobody, and neither could anybody else have done better.
+#[test]
+fn a_device_that_is_off_carries_nothing_until_it_is_on_again() {
+    let mut plan = valley(&[(28, 60), (65, 90)]);
+    plan.devices[1].off = vec![(25 * MINUTE_MS, 35 * MINUTE_MS)];
+    let outcome = run(&plan, 1);
+    assert_eq!(outcome.impossible, 0);
+    let delivered = |outcome: &Outcome| minutes(outcome).iter().map(|fate| fate[1]).collect::<Vec<_>>();
+    assert_eq!(delivered(&outcome), [Some(70), Some(70), None], "the mule sleeps through the first meeting");
+    assert_eq!(outcome.delivery().oracle.delivered(), 2.0 / 3.0);
+    // A way out that sleeps is none, and a capture waits for its device.
+    plan.devices[1].off.clear();
+    plan.devices[2].off = vec![(31 * MINUTE_MS, 71 * MINUTE_MS)];
+    plan.devices[0].off = vec![(0, 5 * MINUTE_MS)];
+    let outcome = run(&plan, 1);
+    assert_eq!((outcome.impossible, delivered(&outcome)), (0, vec![Some(30), Some(30), None]));
+    assert_eq!(outcome.fates[0].captured_ms, 5 * MINUTE_MS);
+}
+
+/// A satellite terminal with so many megabytes a month: what is beyond them waits for the next.
+#[test]
+fn a_cap_on_a_way_out_holds_until_the_next_month() {
+    let mut plan = valley(&[]);
+    let way = plan.devices[2].way_out.as_mut().unwrap();
+    (way.online, way.cap_bytes) = (Online::Always, Some(180_000));
+    plan.ends_ms = 31 * 86_400_000;
+    let outcome = run(&plan, 1);
+    let days = |fate: &Fate| fate.delivered_ms.map(|ms| ms / 86_400_000);
+    assert_eq!(outcome.fates.iter().map(days).collect::<Vec<_>>(), [Some(0), Some(30), None]);
+    assert_eq!(outcome.impossible, 0);
+}
+
+/// Wherever in a journey a clock is set, the journey goes on.
+#[test]
+fn clocks_that_are_wrong_or_are_set_hold_nothing_up() {
+    const DAY_MS: i64 = 86_400_000;
+    let plan = valley(&[(40, 60)]);
+    let expected = minutes(&run(&plan, 1));
+    for ahead_ms in [-3 * DAY_MS, DAY_MS] {
+        for device in 0..3 {
+            let mut skewed = plan.clone();
+            skewed.devices[device].clock = Clock { skew_ms: ahead_ms, drift_ppm: 300, jumps: vec![] };
+            assert_eq!(minutes(&run(&skewed, 1)), expected, "device {device} is ahead by {ahead_ms} ms");
+            for minute in [5, 10, 31, 41] {
+                let mut set = plan.clone();
+                set.devices[device].clock.jumps = vec![(minute * MINUTE_MS + 30_000, ahead_ms)];
+                assert_eq!(minutes(&run(&set, 1)), expected, "device {device} is set by {ahead_ms} in minute {minute}");
+            }
+        }
+    }
+}
+
+#[test]
+fn packets_that_are_lost_cost_time_and_nothing_else() {
+    let plan = valley(&[(40, 60)]);
+    let mut lossy = plan.clone();
+    lossy.radio.pace.loss_ppm = 200_000;
+    let (clean, lossy, again) = (run(&plan, 1), run(&lossy, 1), run(&lossy, 1));
+    assert!(lossy == again, "losses follow from the seed");
+    assert_eq!(minutes(&clean), minutes(&lossy));
+    let copied = |outcome: &Outcome| outcome.fates[0].copied_ms.unwrap();
+    assert!(copied(&lossy) > copied(&clean) + 100, "{} and {}", copied(&clean), copied(&lossy));
 }

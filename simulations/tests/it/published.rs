@@ -11,7 +11,7 @@ use simulations::operation::{self, Plan, PlannedCapture, PlannedDevice, Radio, W
 use simulations::oracle::{Gateway, Online, Oracle};
 use simulations::quantile::Delays;
 use simulations::trace::{self, Format, Node, Trace};
-use simulations::{Member, Pace};
+use simulations::{Clock, Member, Pace};
 
 /// What a hub takes to answer, in the bounds on round trips.
 const ANSWER_MS: u64 = 10_000;
@@ -117,15 +117,21 @@ fn the_same_contacts_come_of_the_events_of_one() {
 /// The plan of a published operation: its contacts, windows and captures, with radios of 10 Mbit/s that take two seconds to link.
 fn plan(name: &str) -> Option<Plan> {
     let known = json(&format!("{name}.meta.json"))?;
-    let pace = Pace { latency_ms: 5, bits_per_s: Some(10_000_000) };
+    let pace = Pace { latency_ms: 5, bits_per_s: Some(10_000_000), loss_ppm: 0 };
     let contacts = read(&format!("{name}.csv"));
     let mut devices: Vec<PlannedDevice> = contacts
         .names()
         .iter()
-        .map(|name| PlannedDevice { name: name.clone(), member: Member::Officer, way_out: None })
+        .map(|name| PlannedDevice {
+            name: name.clone(),
+            member: Member::Officer,
+            way_out: None,
+            off: vec![],
+            clock: Clock::default(),
+        })
         .collect();
     for Gateway { node, online } in windows(name) {
-        devices[node as usize].way_out = Some(WayOut { online, setup_ms: 200, pace });
+        devices[node as usize].way_out = Some(WayOut { online, setup_ms: 200, pace, cap_bytes: None });
     }
     let captures = rows(&format!("{name}.captures.csv"));
     let capture =
@@ -139,6 +145,7 @@ fn plan(name: &str) -> Option<Plan> {
         ends_ms: known["duration_s"].as_u64()? * 1000,
         screening_ms: ANSWER_MS,
         reads_after_ms: Some(60_000),
+        tracks: vec![],
     })
 }
 

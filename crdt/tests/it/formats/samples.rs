@@ -6,7 +6,7 @@ use crdt::audit::{Act, Chain, CodeName, Head, Parts, PersonName, Record, Refused
 use crdt::blob::{BlobRef, Outline};
 use crdt::codec::encode;
 use crdt::entry::{About, Entry};
-use crdt::ids::{CaptureId, DeviceId, LogId};
+use crdt::ids::{CaptureId, DeviceId};
 use crdt::knowledge::Fact;
 use crdt::replica::{Ground, Proof, Replica};
 use crdt::revocation::{Cause, Charge};
@@ -222,7 +222,7 @@ fn frames(history: &History) -> Vec<Sample> {
     let outline = Outline::of(&bytes).unwrap().to_bytes();
     let tag = knock_tag(history.officer.site(), officer, hub).into();
     let item = Item { log, height: head.height, prefix: head.hash.prefix().into() };
-    let facts = vec![Fact::Has(EntryRef { log, seq: 300 }), Fact::Holds(history.capture), Fact::Gateway(NOW_MS)];
+    let facts = vec![Fact::Holds(history.capture), Fact::Gateway(NOW_MS)];
     let entries = history.officer.entries_from(log, 1, 2, usize::MAX).unwrap();
     let Proof { certificate, ground } = history.erased().proof(history.capture).unwrap().unwrap();
     let header = Box::new(history.entry(Kind::Capture).signed);
@@ -354,10 +354,10 @@ fn known(history: &History) -> Vec<u8> {
     let mut peer = crate::hostile::peer::Peer::meet(&history.site, engine);
     peer.open();
     let device = history.hub.identity().device();
-    let facts = vec![Fact::Has(EntryRef { log: LogId([7; 16]), seq: 300 }), Fact::Holds(history.capture)];
+    let facts = vec![Fact::Holds(history.capture)];
     peer.say(&Frame::Knowledge(vec![(device, facts)]));
     peer.engine.handle(NOW_MS + 60_000, Input::Tick);
-    row(peer.engine.replica().store(), Table::Meta, b"known/")
+    row(peer.engine.replica().store(), Table::Meta, &[b"known/".as_slice(), &device.0].concat())
 }
 
 /// What a replica keeps of the authority's order.

@@ -76,35 +76,32 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
 
 fn read(args: &ImportArgs) -> Result<(Trace, Format, Oddities), Failure> {
     let wrong = |error: TraceError| Failure::new(format!("{}: {error}", args.file.display())).hint(error.hint());
+    if args.one_compat && args.format.is_some_and(|format| format != FormatArg::One) {
+        return Err(
+            Failure::new("--one-compat is for events of ONE, and --format says another one").hint("leave it out")
+        );
+    }
+    let format =
+        if args.one_compat { Some(Format::One { first_down_ends: true }) } else { asked(args).map_err(wrong)? };
     let file = File::open(&args.file).map_err(|error| wrong(error.into()))?;
-    let format = args.format.map(|format| asked(format, args)).transpose().map_err(wrong)?;
     let (trace, format, oddities) = trace::read(BufReader::new(file), format, args.range).map_err(wrong)?;
     let moves = matches!(format, Format::OneMovement { .. } | Format::Ns2 { .. });
     if args.range.is_some() && !moves {
         return Err(Failure::new("--range is for movements, and these are contacts").hint("leave it out"));
     }
-    match (args.one_compat, format) {
-        (true, Format::One { first_down_ends: false }) => {
-            // It was told from the file only now that this is about events.
-            let file = File::open(&args.file).map_err(|error| wrong(error.into()))?;
-            trace::read(BufReader::new(file), Some(Format::One { first_down_ends: true }), None).map_err(wrong)
-        }
-        (true, Format::One { .. }) | (false, _) => Ok((trace, format, oddities)),
-        (true, _) => {
-            Err(Failure::new("--one-compat is for events of ONE, and this is another format").hint("leave it out"))
-        }
-    }
+    Ok((trace, format, oddities))
 }
 
-fn asked(format: FormatArg, args: &ImportArgs) -> Result<Format, TraceError> {
+fn asked(args: &ImportArgs) -> Result<Option<Format>, TraceError> {
+    let Some(format) = args.format else { return Ok(None) };
     let range_m = || args.range.ok_or(TraceError::NoRange);
-    Ok(match format {
+    Ok(Some(match format {
         FormatArg::Csv => Format::Csv,
-        FormatArg::One => Format::One { first_down_ends: args.one_compat },
+        FormatArg::One => Format::One { first_down_ends: false },
         FormatArg::Tij => Format::Tij,
         FormatArg::OneMovement => Format::OneMovement { range_m: range_m()? },
         FormatArg::Ns2 => Format::Ns2 { range_m: range_m()? },
-    })
+    }))
 }
 
 fn write(trace: &Trace, path: &Path) -> Result<(), Failure> {
