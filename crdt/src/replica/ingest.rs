@@ -104,6 +104,8 @@ pub struct Accepted {
 pub struct Ingested {
     /// How many were taken in, or followed one that was.
     pub accepted: usize,
+    /// What these weigh, as they are kept.
+    pub accepted_bytes: usize,
     /// Already here.
     pub duplicates: usize,
     /// Waiting for an earlier entry.
@@ -322,7 +324,9 @@ impl<S: Store> Replica<S> {
         // What comes after its capture was erased isn't kept, not even for a moment.
         let stripped = self.is_to_be_stripped(header, work)?.then(|| entry.without_body());
         let entry = stripped.as_ref().unwrap_or(entry);
-        work.batch.put(Table::Entries, keys::entry(arrival), encode(entry));
+        let encoded = encode(entry);
+        work.out.accepted_bytes += encoded.len();
+        work.batch.put(Table::Entries, keys::entry(arrival), encoded);
         let effect = self.interpret(at, entry);
         self.grow(at, arrival, hash, entry, work);
         let set_aside = match effect {

@@ -196,6 +196,7 @@ impl<S: Store> Engine<S> {
             Err(error) => return Err(self.cant_store(error)),
         };
         self.counters.duplicates += outcome.duplicates as u64;
+        self.counters.entries_fresh_bytes += outcome.accepted_bytes as u64;
         self.prune_if_useless(link, &outcome);
         self.settle_news(now_ms, Some(link));
         self.give_credit(link, bytes);

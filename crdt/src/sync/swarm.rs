@@ -84,6 +84,15 @@ pub(super) struct Ask {
     pub(super) outline: bool,
 }
 
+/// A group that came.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Group {
+    /// Whether it was asked of this link.
+    pub(super) asked: bool,
+    /// Whether it was kept: it verifies, and wasn't here.
+    pub(super) fresh: bool,
+}
+
 /// All that is missing here.
 #[derive(Debug, Default)]
 pub(super) struct Swarm {
@@ -284,7 +293,7 @@ impl Swarm {
         Ok(Ok(true))
     }
 
-    /// Takes in a group. Returns whether it was asked of this link.
+    /// Takes in a group.
     pub(super) fn group<S: Store>(
         &mut self,
         store: &mut S,
@@ -292,16 +301,17 @@ impl Swarm {
         blob: BlobRef,
         index: u32,
         bytes: &[u8],
-    ) -> Result<Result<bool, BlobError>, StoreError> {
-        let Some(progress) = self.wanted.get_mut(&blob) else { return Ok(Ok(false)) };
+    ) -> Result<Result<Group, BlobError>, StoreError> {
+        let Some(progress) = self.wanted.get_mut(&blob) else { return Ok(Ok(Group::default())) };
         let asked = progress.asked.get(&index) == Some(&link);
         if asked {
             progress.asked.remove(&index);
         }
+        let useless = Group { asked, fresh: false };
         if progress.have.contains(&index) || progress.finishing {
-            return Ok(Ok(asked));
+            return Ok(Ok(useless));
         }
-        let Some(outline) = &progress.outline else { return Ok(Ok(asked)) };
+        let Some(outline) = &progress.outline else { return Ok(Ok(useless)) };
         if let Err(error) = outline.check(index, bytes) {
             return Ok(Err(error));
         }
@@ -312,7 +322,7 @@ impl Swarm {
             let ticket = store.blob_finish(blob.id)?;
             self.finishing.entry(ticket).or_default().push(Finishing::Blob(blob));
         }
-        Ok(Ok(asked))
+        Ok(Ok(Group { asked, fresh: true }))
     }
 
     /// What became whole now that everything up to `ticket` is on disk; with its rank, if it was fetched.

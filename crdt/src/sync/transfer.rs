@@ -126,8 +126,9 @@ impl<S: Store> Engine<S> {
         }
         self.ask_for_blobs(now_ms, link);
         match outcome {
-            Ok(Ok(asked)) => {
-                self.counters.unasked += u64::from(!asked);
+            Ok(Ok(group)) => {
+                self.counters.unasked += u64::from(!group.asked);
+                self.counters.blobs_fresh_bytes += if group.fresh { bytes.len() as u64 } else { 0 };
                 Ok(())
             }
             Ok(Err(error)) => self.fault(link, Fault::Image, error.to_string()),

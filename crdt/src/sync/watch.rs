@@ -20,6 +20,12 @@ pub struct Traffic {
     pub entries_received_bytes: u64,
     /// Frames of entries sent.
     pub entries_sent_bytes: u64,
+    /// Entries that came and were new, without the frames around them.
+    pub entries_fresh_bytes: u64,
+    /// Frames of blobs sent.
+    pub blobs_sent_bytes: u64,
+    /// Pieces of blobs that came and were new, without the frames around them.
+    pub blobs_fresh_bytes: u64,
     /// Of the received ones, frames of blobs.
     pub blobs_received_bytes: u64,
     /// Entries that came although they were here already.
@@ -33,6 +39,8 @@ pub struct Traffic {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     traffic: Traffic,
+    pub(super) entries_fresh_bytes: u64,
+    pub(super) blobs_fresh_bytes: u64,
     pub(super) duplicates: u64,
     pub(super) malformed: u64,
     pub(super) unasked: u64,
@@ -41,8 +49,10 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) fn sent(&mut self, frame: &Frame, bytes: usize) {
         self.traffic.sent_bytes += bytes as u64;
-        if matches!(frame, Frame::Entries(_)) {
-            self.traffic.entries_sent_bytes += bytes as u64;
+        match frame {
+            Frame::Entries(_) => self.traffic.entries_sent_bytes += bytes as u64,
+            Frame::BlobGroup { .. } | Frame::BlobOutline { .. } => self.traffic.blobs_sent_bytes += bytes as u64,
+            _ => {}
         }
     }
 
@@ -103,8 +113,9 @@ impl<S: Store> Engine<S> {
     /// Bytes and counts since the start.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
-        let Counters { duplicates, malformed, unasked, .. } = self.counters;
-        Traffic { duplicates, malformed, unasked, ..self.counters.traffic }
+        let Counters { entries_fresh_bytes, blobs_fresh_bytes, duplicates, malformed, unasked, traffic } =
+            self.counters;
+        Traffic { entries_fresh_bytes, blobs_fresh_bytes, duplicates, malformed, unasked, ..traffic }
     }
 
     /// How many captures lack images here, and how many bytes those are.

@@ -1,7 +1,12 @@
 //! What went over links.
 
+use std::collections::BTreeMap;
+
 use crdt::store::memory::MemoryStore;
 use crdt::sync::Engine;
+
+/// From which length on a frame is likely to carry a piece of an image.
+const LONG_BYTES: usize = 1_024;
 
 /// Bytes that went over links, and how many of them were of use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -12,8 +17,14 @@ pub struct Traffic {
     pub entries_sent_bytes: u64,
     /// Frames of entries that came.
     pub entries_received_bytes: u64,
+    /// Entries that came and were new: each once to each device that it came to, its own one apart, without the frames around them.
+    pub entries_needed_bytes: u64,
+    /// Of all that was sent, frames of images.
+    pub images_sent_bytes: u64,
     /// Frames of images that came.
     pub images_received_bytes: u64,
+    /// Images that came and were new: each once to each device that fetched it, the hub included.
+    pub images_needed_bytes: u64,
     /// Entries that came although they were there already.
     pub entries_twice: u64,
 }
@@ -25,8 +36,47 @@ impl Traffic {
             sent_bytes: self.sent_bytes + more.sent_bytes,
             entries_sent_bytes: self.entries_sent_bytes + more.entries_sent_bytes,
             entries_received_bytes: self.entries_received_bytes + more.entries_received_bytes,
+            entries_needed_bytes: self.entries_needed_bytes + more.entries_fresh_bytes,
+            images_sent_bytes: self.images_sent_bytes + more.blobs_sent_bytes,
             images_received_bytes: self.images_received_bytes + more.blobs_received_bytes,
+            images_needed_bytes: self.images_needed_bytes + more.blobs_fresh_bytes,
             entries_twice: self.entries_twice + more.duplicates,
         }
+    }
+}
+
+/// What arrived from one device at another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+}
+
+/// What arrived from whom at whom. What was on its way when a link was cut did not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ledger {
+    carried: BTreeMap<(usize, usize), Carried>,
+    /// From whom the last long frame came to each device that one came to.
+    long_from: BTreeMap<usize, usize>,
+}
+
+impl Ledger {
+    pub(super) fn note(&mut self, from: usize, to: usize, bytes: usize) {
+        let carried = self.carried.entry((from, to)).or_default();
+        carried.frames += 1;
+        carried.bytes += bytes as u64;
+        if bytes >= LONG_BYTES {
+            self.long_from.insert(to, from);
+        }
+    }
+
+    pub(super) const fn carried(&self) -> &BTreeMap<(usize, usize), Carried> {
+        &self.carried
+    }
+
+    pub(super) fn long_from(&self, to: usize) -> Option<usize> {
+        self.long_from.get(&to).copied()
     }
 }

@@ -1,5 +1,6 @@
 //! What crosses the links: little more than what is needed.
 
+use crdt::view::EntryRef;
 use simulations::{Member, World};
 
 /// Sixteen devices, each linked to the next and to one across: live entries reach all, nearly once each.
@@ -152,4 +153,39 @@ fn an_image_is_fetched_on_from_another_holder_after_a_cut() {
     let blob = view.origin.unwrap().blobs[0];
     assert!(world.engine(c).replica().whole_blob(&blob).unwrap().is_some());
     assert_eq!(world.engine(c).missing(), (0, 0));
+}
+
+/// What is new is counted once, however often it comes: an image that was cut off is fetched on, and an entry from two sides is needed once.
+#[test]
+fn what_comes_twice_is_not_counted_as_new() {
+    let mut world = World::new(7);
+    world.add(Member::Hub);
+    let [a, b, late] = [(); 3].map(|()| world.add(Member::Officer));
+    world.capture(a, 1, 1_000_000);
+    world.link(a, b);
+    world.settle();
+    let link = world.link(late, a);
+    while world.engine(late).missing().1 == 0 || world.engine(late).missing().1 > 500_000 {
+        world.step();
+    }
+    world.cut(link);
+    world.link(late, a);
+    world.link(late, b);
+    world.settle();
+    let held = |device: usize| -> u64 {
+        let replica = world.engine(device).replica();
+        let logs = replica.logs().map(|(log, it)| (*log, it.head.height)).collect::<Vec<_>>();
+        let entries = logs.into_iter().flat_map(|(log, height)| (1..=height).map(move |seq| EntryRef { log, seq }));
+        let entries = entries.map(|at| replica.entry(at).unwrap().unwrap());
+        let others = entries.filter(|entry| entry.header().author.device != world.identity(device).key.id());
+        others.map(|entry| crdt::codec::encode(&entry).len() as u64).sum()
+    };
+    for device in [a, b, late] {
+        assert_eq!(world.engine(device).traffic().entries_fresh_bytes, held(device), "device {device}");
+    }
+    let traffic = [a, b, late].map(|device| world.engine(device).traffic());
+    assert_eq!(traffic.map(|it| it.blobs_fresh_bytes / 1_000_000), [0, 1, 1]);
+    let (sent, fresh) = (traffic.map(|it| it.blobs_sent_bytes), traffic.map(|it| it.blobs_fresh_bytes));
+    let (sent, fresh) = (sent.iter().sum::<u64>(), fresh.iter().sum::<u64>());
+    assert!(sent > fresh + 16_384, "what the cut took was sent again: {sent} for {fresh}");
 }
