@@ -27,4 +27,4 @@ mod world;
 
 pub use liar::{Liar, Lie};
 pub use site::{Member, Site};
-pub use world::{Clock, Device, LINK_LATENCY_MS, Pace, Traffic, World};
+pub use world::{Carried, Clock, Device, LINK_LATENCY_MS, Pace, Traffic, World};

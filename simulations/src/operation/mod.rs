@@ -5,8 +5,10 @@
 
 mod fit;
 mod lan;
+mod notes;
 mod outcome;
 mod stage;
+mod watch;
 mod ways;
 
 use crate::oracle::{Gateway, Online};
@@ -14,6 +16,7 @@ use crate::site::Member;
 use crate::trace::{Node, Trace};
 use crate::world::{Clock, Pace};
 
+pub use notes::{COPIES_MAX, Copied, DeviceNotes, GatewayNotes, LOOKS_MAX, Notes, SWITCHES_MAX, Storage, Switch};
 pub use outcome::{Fate, Outcome, RATIO_FROM_MS, Spread};
 
 /// What is to happen.

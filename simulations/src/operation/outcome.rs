@@ -5,7 +5,7 @@ use crate::quantile::{Delays, quantile};
 use crate::trace::Node;
 use crate::world::{Traffic, World};
 
-use super::{Plan, PlannedCapture};
+use super::{Notes, Plan, PlannedCapture};
 
 /// Shortest bound that a delay is divided by, in ms. Where a gateway is at hand the bound is nothing, and whatever a handshake takes
 /// would be endlessly more.
@@ -22,6 +22,8 @@ pub struct Fate {
     pub bytes: usize,
     /// When a second device held all of it.
     pub copied_ms: Option<u64>,
+    /// When a device first was a gateway and held all of it, whichever of the two came last.
+    pub at_gateway_ms: Option<u64>,
     /// When the hub held all of it.
     pub delivered_ms: Option<u64>,
     /// When its officer's device knew that.
@@ -67,6 +69,8 @@ pub struct Outcome {
     pub traffic: Traffic,
     /// Captures that arrived before they could have: none, or the simulation cheats.
     pub impossible: usize,
+    /// What else was noted.
+    pub notes: Notes,
 }
 
 /// Delays, theirs and the oracle's.
@@ -83,7 +87,7 @@ pub struct Spread {
 }
 
 impl Outcome {
-    pub(super) fn new(plan: &Plan, world: &World, mut fates: Vec<Fate>) -> Self {
+    pub(super) fn new(plan: &Plan, world: &World, mut fates: Vec<Fate>, notes: Notes) -> Self {
         let (oracle, gateways) = (Oracle::new(&plan.contacts, plan.ends_ms), plan.gateways());
         for fate in &mut fates {
             let (node, at_ms) = (fate.node, fate.captured_ms);
@@ -96,7 +100,7 @@ impl Outcome {
             early(fate.delivered_ms, fate.oracle_delivered_ms) || early(fate.answered_ms, fate.oracle_answered_ms)
         };
         let impossible = fates.iter().filter(cheats).count();
-        Self { hash: world.trace_hash(), fates, traffic: world.traffic(), impossible }
+        Self { hash: world.trace_hash(), fates, traffic: world.traffic(), impossible, notes }
     }
 
     /// From capture to the hub.

@@ -10,6 +10,7 @@ use crdt::sync::{Event, LinkId};
 use super::Plan;
 use super::lan::Lan;
 use super::outcome::{Fate, Outcome};
+use super::watch::Watch;
 use super::ways::Ways;
 use crate::world::{World, draft};
 
@@ -82,6 +83,7 @@ pub(super) struct Play<'a> {
     fates: Vec<Fate>,
     /// Disks of devices that are off.
     disks: BTreeMap<usize, MemoryStore>,
+    watch: Watch,
 }
 
 impl<'a> Play<'a> {
@@ -124,6 +126,7 @@ impl<'a> Play<'a> {
             ids,
             fates,
             disks: BTreeMap::new(),
+            watch: Watch::new(plan),
         }
     }
 
@@ -134,6 +137,7 @@ impl<'a> Play<'a> {
             let Some(next_ms) = world_ms.into_iter().chain(own_ms).min().filter(|ms| *ms < self.plan.ends_ms) else {
                 break;
             };
+            self.watch.look(next_ms, &self.world);
             if world_ms == Some(next_ms) {
                 self.world.step();
             } else if let Some(((ms, _), due)) = self.agenda.due.pop_first() {
@@ -142,7 +146,8 @@ impl<'a> Play<'a> {
             }
             self.listen();
         }
-        Outcome::new(self.plan, &self.world, self.fates)
+        let notes = self.watch.into_notes(&self.world);
+        Outcome::new(self.plan, &self.world, self.fates, notes)
     }
 
     fn happen(&mut self, due: Due) {
@@ -191,6 +196,8 @@ impl<'a> Play<'a> {
         if let Some(id) = written.ok().and_then(|written| written.about.capture()) {
             self.numbers.insert(id, number);
             self.ids[number] = Some(id);
+            let now_ms = self.world.now_ms - self.zero_ms;
+            self.watch.captured(now_ms, planned.node as usize, number, &mut self.fates[number]);
         }
     }
 
@@ -214,6 +221,9 @@ impl<'a> Play<'a> {
     /// What the engines have reported since the last time, and what follows from it.
     fn listen(&mut self) {
         loop {
+            for (at_ms, device, on) in self.ways.take_switches() {
+                self.watch.switched(at_ms, device, on, &mut self.fates);
+            }
             let news = self.world.take_news();
             if news.is_empty() {
                 return;
@@ -233,6 +243,9 @@ impl<'a> Play<'a> {
                 self.lan.ended(device, *link, stranger, &mut self.world, &mut self.agenda);
             }
             Event::Whole(capture) => self.whole(device, *capture),
+            Event::Erased(capture) => {
+                self.numbers.get(capture).into_iter().for_each(|number| self.watch.erased(device, *number));
+            }
             Event::Changed(capture) => self.changed(device, *capture),
             _ => {}
         }
@@ -247,6 +260,7 @@ impl<'a> Play<'a> {
         let now_ms = self.world.now_ms - self.zero_ms;
         let Some(number) = self.numbers.get(&capture).copied() else { return };
         let (fate, origin) = (&mut self.fates[number], self.plan.captures[number].node as usize);
+        self.watch.whole(now_ms, device, number, fate, &self.world);
         if device == self.hub {
             fate.delivered_ms.get_or_insert(now_ms);
             return;

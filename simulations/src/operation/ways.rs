@@ -15,6 +15,8 @@ pub(super) struct Ways {
     zero_ms: u64,
     seed: u64,
     of: BTreeMap<usize, Way>,
+    /// Who became a gateway or ceased to be one, and when in the plan's time, since somebody asked.
+    switches: Vec<(u64, usize, bool)>,
 }
 
 struct Way {
@@ -41,13 +43,14 @@ impl Ways {
             }
             of.insert(device, Way::new(planned, Uplink::new(zero_ms, 1, seed ^ device as u64)));
         }
-        Self { zero_ms, seed, of }
+        Self { zero_ms, seed, of, switches: Vec::new() }
     }
 
     /// A device starts anew. There is no network until one is announced.
     pub(super) fn restarted(&mut self, device: usize, now_ms: u64) {
         if let Some(way) = self.of.get_mut(&device) {
             way.uplink = Uplink::new(now_ms, 1, self.seed ^ device as u64 ^ now_ms);
+            self.switches.push((now_ms - self.zero_ms, device, false));
             (way.online, way.link, way.gateway, way.wakes_ms) = (false, None, false, None);
         }
     }
@@ -63,6 +66,10 @@ impl Ways {
                 self.carry_out(device, world, agenda);
             }
         }
+    }
+
+    pub(super) fn take_switches(&mut self) -> Vec<(u64, usize, bool)> {
+        std::mem::take(&mut self.switches)
     }
 
     pub(super) fn online(&mut self, device: usize, world: &mut World, agenda: &mut Agenda) {
@@ -137,6 +144,7 @@ impl Ways {
                 }
                 Output::Gateway(on) => {
                     way.gateway = on;
+                    self.switches.push((now_ms - self.zero_ms, device, on));
                     world.set_gateway(device, on);
                 }
             }

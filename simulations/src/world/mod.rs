@@ -25,7 +25,8 @@ use clock::Ticking;
 use desk::{Desk, Later};
 use link::Link;
 pub use link::Pace;
-pub use traffic::Traffic;
+use traffic::Ledger;
+pub use traffic::{Carried, Traffic};
 
 /// How long a frame takes over a link, in ms, unless a link says otherwise.
 pub const LINK_LATENCY_MS: u64 = 2;
@@ -97,6 +98,8 @@ pub struct World {
     past: Traffic,
     /// Bytes left to each meter.
     meters: BTreeMap<usize, u64>,
+    /// What arrived from whom at whom.
+    ledger: Ledger,
 }
 
 impl World {
@@ -121,6 +124,7 @@ impl World {
             news: None,
             past: Traffic::default(),
             meters: BTreeMap::new(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -162,6 +166,22 @@ impl World {
     pub fn traffic(&self) -> Traffic {
         let running = self.devices.iter().filter_map(|device| device.engine.as_ref());
         running.fold(self.past, |sum, engine| sum.and(engine))
+    }
+
+    /// What arrived from whom (the first) at whom (the second), since the beginning.
+    #[must_use]
+    pub const fn carried(&self) -> &BTreeMap<(usize, usize), Carried> {
+        self.ledger.carried()
+    }
+
+    /// From whom the last frame came to a device that was long enough for a piece of an image.
+    pub(crate) fn long_from(&self, to: usize) -> Option<usize> {
+        self.ledger.long_from(to)
+    }
+
+    /// Bytes on a device's disk; none while it is switched off.
+    pub(crate) fn held_bytes(&self, device: usize) -> Option<u64> {
+        self.devices[device].engine.as_ref().map(|engine| engine.replica().store().counters().bytes_held)
     }
 
     /// Adds a device and returns its number. Add hubs first: others are enrolled with the hubs that exist by then.
@@ -552,6 +572,7 @@ impl World {
         let Some(there) = self.links.get_mut(&link) else { return false };
         let from = there.other(to);
         let Some(bytes) = there.arrive(to) else { return false };
+        self.ledger.note(from, to, bytes.len());
         self.trace.update(&self.now_ms.to_be_bytes());
         self.trace.update(&(from as u32).to_be_bytes()).update(&(to as u32).to_be_bytes()).update(&bytes);
         if let Some(wire) = &mut self.wire {
