@@ -21,6 +21,7 @@ mod liar;
 pub mod operation;
 pub mod oracle;
 pub mod quantile;
+pub mod report;
 mod site;
 pub mod trace;
 mod world;

@@ -47,6 +47,7 @@ impl Fate {
             node: planned.node,
             bytes: planned.bytes,
             copied_ms: None,
+            at_gateway_ms: None,
             delivered_ms: None,
             told_accepted_ms: None,
             answered_ms: None,

@@ -4,6 +4,7 @@
 mod aliases;
 mod bodies;
 mod clocks;
+mod compare;
 mod converge;
 mod crashes;
 mod edits;
@@ -19,6 +20,7 @@ mod order;
 mod plans;
 mod privacy;
 mod published;
+mod report;
 mod revoked;
 mod trace;
 mod traffic;

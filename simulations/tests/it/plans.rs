@@ -3,7 +3,7 @@
 use simulations::operation::{Plan, PlannedCapture, PlannedDevice, Radio, WayOut};
 use simulations::oracle::Online;
 use simulations::trace::{Contact, Node, Trace};
-use simulations::{Member, Pace};
+use simulations::{Clock, Member, Pace};
 
 pub(crate) const MINUTE_MS: u64 = 60_000;
 
@@ -14,7 +14,9 @@ pub(crate) fn two_ways_out(names: [&str; 4]) -> Plan {
     let device = |name: &str, online: Option<Online>| PlannedDevice {
         name: name.to_owned(),
         member: Member::Officer,
-        way_out: online.map(|online| WayOut { online, setup_ms: 500, pace }),
+        way_out: online.map(|online| WayOut { online, setup_ms: 500, pace, cap_bytes: None }),
+        off: Vec::new(),
+        clock: Clock::default(),
     };
     let minutes = |from: u64, until: u64| (from * MINUTE_MS, until * MINUTE_MS);
     let contact = |(from_ms, until_ms): (u64, u64), a: Node, b: Node| Contact { from_ms, until_ms, a, b };
@@ -42,5 +44,6 @@ pub(crate) fn two_ways_out(names: [&str; 4]) -> Plan {
         ends_ms: 120 * MINUTE_MS,
         screening_ms: 1_000,
         reads_after_ms: Some(MINUTE_MS),
+        tracks: Vec::new(),
     }
 }

@@ -25,7 +25,7 @@ const FOR_TESTS: [&str; 1] = ["synth"];
 
 /// The owners of each heavy package. In a package that has a pure half it is optional, so that the simulator builds
 /// without it.
-const OWNERS: [(&str, &[&str]); 32] = [
+const OWNERS: [(&str, &[&str]); 34] = [
     ("argon2", &["node"]),
     ("automerge", &["crdt"]),
     ("bip39", &["node"]),
@@ -39,12 +39,14 @@ const OWNERS: [(&str, &[&str]); 32] = [
     ("rcgen", &["gateway"]),
     ("rustls", &["gateway"]),
     ("nbis-rs", &["matcher"]),
+    ("distrs", &["simulations"]),
     ("flate2", &["simulations"]),
+    ("plotters", &["simulations"]),
     ("if-addrs", &["node"]),
     ("libp2p", &["mesh"]),
     ("libp2p-stream", &["mesh"]),
     ("axum", &["node"]),
-    ("maud", &["node"]),
+    ("maud", &["node", "simulations"]),
     ("prometheus-client", &["node"]),
     ("clap", &["greenline"]),
     ("clap_complete", &["greenline"]),
