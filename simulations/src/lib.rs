@@ -18,10 +18,12 @@
 //! ```
 
 mod liar;
+pub mod many;
 pub mod operation;
 pub mod oracle;
 pub mod quantile;
 pub mod report;
+pub mod scenario;
 mod site;
 pub mod trace;
 mod world;

@@ -17,6 +17,7 @@ use std::io::{self, BufRead, Write};
 use thiserror::Error;
 
 pub use movement::RANGE_M_MAX;
+pub(crate) use movement::{Knot, meetings, near};
 pub use stats::Stats;
 pub use table::HEADER;
 

@@ -16,10 +16,10 @@ const METRES_MAX: f64 = 5e7;
 
 /// Somewhere at a moment. Between two such, a node moves in a straight line.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Knot {
-    at_ms: f64,
-    x: f64,
-    y: f64,
+pub(crate) struct Knot {
+    pub(crate) at_ms: f64,
+    pub(crate) x: f64,
+    pub(crate) y: f64,
 }
 
 /// The ways of all nodes, and when the file ends.
@@ -159,27 +159,33 @@ impl Paths {
         if self.of.len() > MOVING_MAX {
             return Err(TraceError::TooMuch(format!("more than {MOVING_MAX} moving nodes")));
         }
-        let paths: Vec<(Node, Vec<Knot>, Bounds)> = self
-            .of
-            .into_iter()
-            .map(|(node, path)| {
-                let path = until(path, self.ends_ms);
-                let bounds = Bounds::of(&path);
-                (node, path, bounds)
-            })
-            .collect();
-        for (number, (a, one, here)) in paths.iter().enumerate() {
-            for (b, other, _) in paths[number + 1..].iter().filter(|(_, _, there)| here.is_near(there, range_m)) {
-                for (from_ms, until_ms) in near(one, other, range_m) {
-                    // Whole milliseconds, none of them out of range.
-                    let (from_ms, until_ms) = (from_ms.ceil() as i64, until_ms.floor() as i64);
-                    if from_ms < until_ms {
-                        into.add(0, (from_ms, until_ms), *a, *b).map_err(TraceError::TooMuch)?;
-                    }
+        let ends_ms = self.ends_ms;
+        let paths: Vec<(Node, Vec<Knot>)> =
+            self.of.into_iter().map(|(node, path)| (node, until(path, ends_ms))).collect();
+        let paths: Vec<(Node, &[Knot])> = paths.iter().map(|(node, path)| (*node, path.as_slice())).collect();
+        let mut added = Ok(());
+        meetings(&paths, range_m, |from_ms, until_ms, a, b| {
+            if added.is_ok() {
+                added = into.add(0, (from_ms, until_ms), a, b);
+            }
+        });
+        added.map_err(TraceError::TooMuch)
+    }
+}
+
+/// Tells of each time that two ways are within a range of each other: in whole milliseconds, none of them out of range.
+pub(crate) fn meetings(ways: &[(Node, &[Knot])], range_m: f64, mut each: impl FnMut(i64, i64, Node, Node)) {
+    let bounds: Vec<Bounds> = ways.iter().map(|(_, way)| Bounds::of(way)).collect();
+    for (number, (a, one)) in ways.iter().enumerate() {
+        let others = ways.iter().zip(&bounds).skip(number + 1);
+        for ((b, other), _) in others.filter(|(_, there)| bounds[number].is_near(there, range_m)) {
+            for (from_ms, until_ms) in near(one, other, range_m) {
+                let (from_ms, until_ms) = (from_ms.ceil() as i64, until_ms.floor() as i64);
+                if from_ms < until_ms {
+                    each(from_ms, until_ms, *a, *b);
                 }
             }
         }
-        Ok(())
     }
 }
 
@@ -212,7 +218,7 @@ impl Bounds {
 }
 
 /// When two ways are within a range of each other, in ms.
-fn near(one: &[Knot], other: &[Knot], range_m: f64) -> Vec<(f64, f64)> {
+pub(crate) fn near(one: &[Knot], other: &[Knot], range_m: f64) -> Vec<(f64, f64)> {
     let mut times: Vec<f64> = one.iter().chain(other).map(|knot| knot.at_ms).collect();
     times.sort_by(f64::total_cmp);
     times.dedup();

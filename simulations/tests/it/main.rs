@@ -22,5 +22,7 @@ mod privacy;
 mod published;
 mod report;
 mod revoked;
+mod scenario;
+mod shipped;
 mod trace;
 mod traffic;

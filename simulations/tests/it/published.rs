@@ -3,13 +3,14 @@
 //! They aren't part of the project. `GREENLINE_TRACES` names their folder, else they are looked for beside the project's own.
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use serde_json::Value;
 use simulations::operation::{self, Plan, PlannedCapture, PlannedDevice, Radio, WayOut};
 use simulations::oracle::{Gateway, Online, Oracle};
 use simulations::quantile::Delays;
+use simulations::scenario::Scenario;
 use simulations::trace::{self, Format, Node, Trace};
 use simulations::{Clock, Member, Pace};
 
@@ -147,6 +148,44 @@ fn plan(name: &str) -> Option<Plan> {
         reads_after_ms: Some(60_000),
         tracks: vec![],
     })
+}
+
+fn spans(online: &Online) -> Vec<(u64, u64)> {
+    match online {
+        Online::Windows(windows) => windows.iter().copied().filter(|(from_ms, until_ms)| from_ms < until_ms).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What planners write over the published files comes to what these say.
+#[test]
+fn a_scenario_over_published_files_plans_what_they_say() {
+    for name in ["syn_slovenia", "syn_trial2019", "syn_wb21"] {
+        let Some(plan) = plan(name) else { return };
+        let text = format!(
+            "name = \"{name}\"\nlasts = \"{} s\"\n[contacts]\nradio = \"wifi-ap\"\ntrace = \"{name}.csv\"\n\
+             [groups.all]\nnodes = \"all\"\nuplink = {{ profile = \"4g\", windows_csv = \"{name}.windows.csv\" }}\n\
+             [captures.all]\ncsv = \"{name}.captures.csv\"\n",
+            plan.ends_ms / 1000
+        );
+        let open = |file: &str| -> std::io::Result<Box<dyn BufRead>> {
+            Ok(Box::new(BufReader::new(File::open(folder().unwrap().join(file))?)))
+        };
+        let planned = Scenario::read(name, &text, &[], &open).unwrap().plan(1);
+        assert!(planned.contacts == plan.contacts && planned.ends_ms == plan.ends_ms, "{name}");
+        let captures = |plan: &Plan| {
+            let mut all: Vec<_> = plan.captures.iter().map(|it| (it.at_ms, it.node, it.bytes)).collect();
+            all.sort_unstable();
+            all
+        };
+        assert_eq!(captures(&planned), captures(&plan), "{name}");
+        // Some windows of the files last no time.
+        let gateways = |plan: &Plan| {
+            let ways = plan.gateways().into_iter();
+            ways.map(|it| (it.node, spans(&it.online))).collect::<Vec<_>>()
+        };
+        assert_eq!(gateways(&planned), gateways(&plan), "{name}");
+    }
 }
 
 /// Close to what is possible: the same captures arrive, and not much later. WB21 takes a minute, and is for `HEAVY=1`.

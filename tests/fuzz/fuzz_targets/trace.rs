@@ -2,6 +2,7 @@
 #![no_main]
 
 #[path = "../../../simulations/tests/it/bodies.rs"]
+#[allow(dead_code, reason = "each target uses one body")]
 mod bodies;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::trace(data));

@@ -180,6 +180,45 @@ impl Page {
     }
 }
 
+#[test]
+fn scenarios_are_listed_played_and_refused_in_words() {
+    let site = Site::found();
+    let path = |name: &str| site.path().join(name).to_string_lossy().into_owned();
+    let mut page = Page::new(&site);
+    for words in [["sim", "scenarios"].as_slice(), &["sim", "scenarios", "--profiles"]] {
+        let _ = write!(page.text, "$ greenline {}\n{}\n", words.join(" "), greenline(words).ok());
+    }
+    page.title("what is wrong with a scenario");
+    let copy = greenline(["sim", "scenarios", "--show", "stonebrood"]).ok();
+    std::fs::write(path("wrong.toml"), copy.replace("count = 2", "cuont = 2")).unwrap();
+    std::fs::write(path("copy.toml"), &copy).unwrap();
+    page.fails(1, &["sim", "run", "stonebrod"]);
+    page.fails(1, &["sim", "run", &path("nowhere.toml")]);
+    page.fails(1, &["sim", "run", &path("wrong.toml")]);
+    page.fails(1, &["sim", "run", "stonebrood", "--set", "contacts.radio=bel"]);
+    page.fails(1, &["sim", "run", "stonebrood", "--set", "contacts.radio"]);
+    page.fails(1, &["sim", "scenarios", "--show", "nothing"]);
+    page.fails(2, &["sim", "run", "stonebrood", "--seeds", "0"]);
+    assert!(page.unhelpful.is_empty(), "{}", page.unhelpful.join("\n"));
+    compare("scenarios.txt", &page.text);
+
+    // What is copied plays as the original does, on any number of cores, and what is set makes it another.
+    let day = ["--set", "lasts=2 d", "--set", "captures.at-the-post.total=9", "--seeds", "2", "--json"];
+    let played = |scenario: &str, more: &[&str]| {
+        let told = greenline([["sim", "run", scenario].as_slice(), &day, more].concat()).ok();
+        serde_json::from_str::<Value>(&told).unwrap()
+    };
+    let (original, copied) = (played("stonebrood", &[]), played(&path("copy.toml"), &[]));
+    assert_eq!(original, copied);
+    assert_ne!(original["runs"], played("stonebrood", &["--set", "contacts.radio=ble"])["runs"]);
+    let runs = original["runs"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|run| run["seed"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    assert!(runs.iter().all(|run| run["impossible"] == 0 && run["captures"] == 23.0), "{original}");
+    assert!(original["means"]["delivered"]["half_of_95_percent"].is_number());
+    let told = greenline(["sim", "run", "stonebrood", "--set", "lasts=2 d"]).ok();
+    assert!(told.contains("13 devices") && told.contains("AT BEST"), "{told}");
+}
+
 /// A word, or what kind of thing it is if it differs between runs.
 fn plain_word(word: &str) -> String {
     let base32 = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b));

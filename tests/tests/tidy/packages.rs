@@ -25,7 +25,7 @@ const FOR_TESTS: [&str; 1] = ["synth"];
 
 /// The owners of each heavy package. In a package that has a pure half it is optional, so that the simulator builds
 /// without it.
-const OWNERS: [(&str, &[&str]); 34] = [
+const OWNERS: [(&str, &[&str]); 38] = [
     ("argon2", &["node"]),
     ("automerge", &["crdt"]),
     ("bip39", &["node"]),
@@ -42,6 +42,9 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("distrs", &["simulations"]),
     ("flate2", &["simulations"]),
     ("plotters", &["simulations"]),
+    ("libm", &["simulations"]),
+    ("strsim", &["simulations"]),
+    ("toml", &["simulations"]),
     ("if-addrs", &["node"]),
     ("libp2p", &["mesh"]),
     ("libp2p-stream", &["mesh"]),
@@ -51,6 +54,7 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("clap", &["greenline"]),
     ("clap_complete", &["greenline"]),
     ("comfy-table", &["greenline"]),
+    ("indicatif", &["greenline"]),
     ("qrcode", &["greenline"]),
     ("rpassword", &["greenline"]),
     ("rqrr", &["greenline"]),

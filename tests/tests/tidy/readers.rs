@@ -11,7 +11,7 @@ const HEAD: &str = "| reader, as its count calls it |";
 const TARGETS: [&str; 2] = ["crdt/fuzz/fuzz_targets/", "tests/fuzz/fuzz_targets/"];
 
 /// What code looks like that makes sense of bytes. Split so that this file doesn't find itself.
-const READS: [(&str, &str); 14] = [
+const READS: [(&str, &str); 15] = [
     ("postcard::", "from_bytes"),
     ("serde_json::", "from_"),
     (" decode", "("),
@@ -25,6 +25,7 @@ const READS: [(&str, &str); 14] = [
     (".read_", "exact("),
     (".read_", "until("),
     ("Multipart", "::"),
+    ("DeTable::", "parse"),
     ("Rejection", ">"),
 ];
 

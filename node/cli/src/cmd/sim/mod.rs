@@ -1,6 +1,9 @@
 //! `greenline sim`: operations planned and traces replayed in virtual time.
 
 mod import;
+mod run;
+mod scenarios;
+mod source;
 
 use clap::{Args, Subcommand};
 
@@ -15,12 +18,18 @@ pub(crate) struct SimArgs {
 
 #[derive(Subcommand, Debug)]
 enum SimCommand {
+    /// Play an operation under seeds, and hold what came of it against what was possible
+    Run(run::RunArgs),
+    /// List the scenarios that come with the program, print one, or list radios and uplinks
+    Scenarios(scenarios::ScenariosArgs),
     /// Read a contact trace, tell it in numbers, write it as a table
     Import(import::ImportArgs),
 }
 
 pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     match &args.command {
+        SimCommand::Run(args) => run::run(args),
+        SimCommand::Scenarios(args) => scenarios::run(args),
         SimCommand::Import(args) => import::run(args),
     }
 }
