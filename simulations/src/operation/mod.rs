@@ -26,6 +26,9 @@ pub struct Plan {
     pub name: String,
     /// The devices: node by node of the contacts.
     pub devices: Vec<PlannedDevice>,
+    /// Which site each device belongs to, counted from 0; empty if all belong to one. Sites see nothing of each other, and the hub keeps
+    /// a replica of each.
+    pub sites: Vec<usize>,
     /// Who meets whom, when.
     pub contacts: Trace,
     /// How devices talk when they meet.
@@ -98,6 +101,12 @@ pub struct PlannedCapture {
 }
 
 impl Plan {
+    /// Which site a device belongs to.
+    #[must_use]
+    pub fn site(&self, device: usize) -> usize {
+        self.sites.get(device).copied().unwrap_or(0)
+    }
+
     /// The gateways, as the oracle wants them.
     #[must_use]
     pub fn gateways(&self) -> Vec<Gateway> {

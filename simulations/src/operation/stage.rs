@@ -68,7 +68,7 @@ impl Agenda {
     }
 }
 
-/// A plan being played. Devices are numbered as its nodes are; the hub comes after them.
+/// A plan being played. Devices are numbered as its nodes are; after them come the hub's replicas, site by site.
 pub(super) struct Play<'a> {
     plan: &'a Plan,
     world: World,
@@ -91,8 +91,8 @@ impl<'a> Play<'a> {
         let mut world = World::new(seed);
         world.screening_ms = plan.screening_ms;
         let hub = plan.devices.len();
-        let devices: Vec<_> = plan.devices.iter().map(|device| device.member).collect();
-        world.found(&devices);
+        let devices: Vec<_> = plan.devices.iter().zip(0..).map(|(it, device)| (it.member, plan.site(device))).collect();
+        world.found_sites(&devices);
         world.tell_all();
         let mut agenda = Agenda::default();
         for (number, device) in plan.devices.iter().enumerate() {
@@ -163,7 +163,7 @@ impl<'a> Play<'a> {
             Due::DialTick(device) => self.lan.tick(device, world, agenda),
             Due::Online(device) => self.ways.online(device, world, agenda),
             Due::Offline(device) => self.ways.offline(device, world),
-            Due::Connected(device) => self.ways.connected(device, self.hub, world, agenda),
+            Due::Connected(device) => self.ways.connected(device, self.hub + self.plan.site(device), world, agenda),
             Due::UplinkTick(device) => self.ways.tick(device, world, agenda),
             Due::Capture(number) => self.capture(number),
             Due::Read(number) => self.read(number),
@@ -261,7 +261,7 @@ impl<'a> Play<'a> {
         let Some(number) = self.numbers.get(&capture).copied() else { return };
         let (fate, origin) = (&mut self.fates[number], self.plan.captures[number].node as usize);
         self.watch.whole(now_ms, device, number, fate, &self.world);
-        if device == self.hub {
+        if device >= self.hub {
             fate.delivered_ms.get_or_insert(now_ms);
             return;
         }

@@ -16,10 +16,11 @@ const DAY_S: u64 = 86_400;
 /// See the module. Times in ms since the operation began.
 pub(super) struct Watch {
     notes: Notes,
+    /// The first of the hub's replicas.
     hub: usize,
     ends_ms: u64,
     next_look_ms: u64,
-    /// What was on each disk when it was last looked at; the hub's comes last.
+    /// What was on each disk when it was last looked at; those of the hub's replicas come last.
     held_bytes: Vec<u64>,
     /// Since when each gateway is one.
     gateways: BTreeMap<usize, u64>,
@@ -40,7 +41,7 @@ impl Watch {
             hub: count,
             ends_ms: plan.ends_ms,
             next_look_ms: 0,
-            held_bytes: vec![0; count + 1],
+            held_bytes: vec![0; count + 1 + plan.sites.iter().max().unwrap_or(&0)],
             gateways: BTreeMap::new(),
             waiting: BTreeMap::new(),
         }
@@ -62,7 +63,7 @@ impl Watch {
 
     /// A capture came to be whole on a device, or at the hub.
     pub(super) fn whole(&mut self, now_ms: u64, device: usize, capture: usize, fate: &mut Fate, world: &World) {
-        if device == self.hub {
+        if device >= self.hub {
             self.waiting.remove(&capture);
             let through = world.long_from(device).filter(|_| fate.delivered_ms.is_none());
             let through = through.and_then(|from| self.notes.devices.get_mut(from)?.gateway.as_mut());
@@ -108,13 +109,13 @@ impl Watch {
         for ((from, to), carried) in world.carried() {
             if let Some(device) = self.notes.devices.get_mut(*from) {
                 device.sent_bytes += carried.bytes;
-                if let Some(gateway) = device.gateway.as_mut().filter(|_| *to == self.hub) {
+                if let Some(gateway) = device.gateway.as_mut().filter(|_| *to >= self.hub) {
                     gateway.up_bytes += carried.bytes;
                 }
             }
             if let Some(device) = self.notes.devices.get_mut(*to) {
                 device.received_bytes += carried.bytes;
-                if let Some(gateway) = device.gateway.as_mut().filter(|_| *from == self.hub) {
+                if let Some(gateway) = device.gateway.as_mut().filter(|_| *from >= self.hub) {
                     gateway.down_bytes += carried.bytes;
                 }
             }
@@ -127,7 +128,8 @@ impl Watch {
         for (number, held) in self.held_bytes.iter_mut().enumerate() {
             *held = world.held_bytes(number).unwrap_or(*held);
         }
-        let (hub_bytes, mut sorted) = (self.held_bytes[self.hub], self.held_bytes[..self.hub].to_vec());
+        let (devices, hubs) = self.held_bytes.split_at(self.hub);
+        let (hub_bytes, mut sorted) = (hubs.iter().sum(), devices.to_vec());
         for (device, held) in self.notes.devices.iter_mut().zip(&sorted) {
             device.held_bytes_max = device.held_bytes_max.max(*held);
         }

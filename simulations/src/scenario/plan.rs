@@ -34,6 +34,7 @@ impl Scenario {
         Plan {
             name: self.name.clone(),
             devices,
+            sites: self.devices.iter().map(|device| device.region).collect(),
             contacts,
             radio: self.radio,
             captures: self.planned_captures(&seed),

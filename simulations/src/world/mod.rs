@@ -136,11 +136,22 @@ impl World {
 
     /// Adds devices, and a hub after them that all of them know.
     pub fn found(&mut self, members: &[Member]) {
-        let hub = self.site.enrol(Member::Hub);
-        let identities: Vec<_> = members.iter().map(|member| self.site.enrol(*member)).collect();
-        let all = members.iter().copied().zip(identities).chain([(Member::Hub, hub)]);
-        for (member, identity) in all {
-            let membership = self.site.membership();
+        let members: Vec<_> = members.iter().map(|member| (*member, 0)).collect();
+        self.found_sites(&members);
+    }
+
+    /// The same with devices of several sites, counted from 0, and a hub for each site after all devices. [`Self::site`] is the first.
+    pub fn found_sites(&mut self, members: &[(Member, usize)]) {
+        let count = members.iter().map(|(_, site)| site + 1).max().unwrap_or(1);
+        let mut others: Vec<Site> =
+            (1..count).map(|site| Site::new(derive(&self.seed, &format!("site {site}")))).collect();
+        let mut sites: Vec<&mut Site> = [&mut self.site].into_iter().chain(&mut others).collect();
+        let hubs: Vec<Identity> = sites.iter_mut().map(|site| site.enrol(Member::Hub)).collect();
+        let enrolled =
+            members.iter().map(|(member, site)| (*member, sites[*site].enrol(*member), sites[*site].membership()));
+        let mut all: Vec<(Member, Identity, Membership)> = enrolled.collect();
+        all.extend(hubs.into_iter().zip(&sites).map(|(hub, site)| (Member::Hub, hub, site.membership())));
+        for (member, identity, membership) in all {
             self.add_as(member, identity, membership, MemoryStore::new(DiskModel::WhenSynced));
         }
     }

@@ -40,6 +40,7 @@ fn valley(windows: &[(u64, u64)]) -> Plan {
         ends_ms: 120 * MINUTE_MS,
         screening_ms: 1_000,
         reads_after_ms: Some(MINUTE_MS),
+        sites: Vec::new(),
         tracks: vec![],
     }
 }
@@ -157,4 +158,22 @@ fn packets_that_are_lost_cost_time_and_nothing_else() {
     assert_eq!(minutes(&clean), minutes(&lossy));
     let copied = |outcome: &Outcome| outcome.fates[0].copied_ms.unwrap();
     assert!(copied(&lossy) > copied(&clean) + 100, "{} and {}", copied(&clean), copied(&lossy));
+}
+
+/// Two sites that meet each other: neither hears anything of the other, and both reach the hub.
+#[test]
+fn sites_see_nothing_of_each_other_and_the_hub_serves_both() {
+    let mut plan = valley(&[(40, 60)]);
+    // The officer alone is another site: the mule can't take anything along, until it has a way out of its own.
+    plan.sites = vec![1, 0, 0];
+    let outcome = run(&plan, 1);
+    assert!(outcome.fates.iter().all(|fate| fate.copied_ms.is_none() && fate.delivered_ms.is_none()));
+    plan.devices[0].way_out = plan.devices[2].way_out.clone();
+    let outcome = run(&plan, 1);
+    assert!(
+        outcome.fates.iter().all(|fate| fate.copied_ms.is_none() && fate.answered_ms.is_some()),
+        "{:?}",
+        outcome.fates
+    );
+    assert_eq!(outcome.impossible, 0);
 }

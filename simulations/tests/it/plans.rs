@@ -44,6 +44,7 @@ pub(crate) fn two_ways_out(names: [&str; 4]) -> Plan {
         ends_ms: 120 * MINUTE_MS,
         screening_ms: 1_000,
         reads_after_ms: Some(MINUTE_MS),
+        sites: Vec::new(),
         tracks: Vec::new(),
     }
 }

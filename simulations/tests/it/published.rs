@@ -146,6 +146,7 @@ fn plan(name: &str) -> Option<Plan> {
         ends_ms: known["duration_s"].as_u64()? * 1000,
         screening_ms: ANSWER_MS,
         reads_after_ms: Some(60_000),
+        sites: Vec::new(),
         tracks: vec![],
     })
 }

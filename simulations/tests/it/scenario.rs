@@ -465,6 +465,7 @@ fn regions_never_meet_and_are_drawn_apart() {
         (14, "n/post-1", "s/post-1")
     );
     assert!(it.contacts.contacts().iter().all(|contact| (contact.a < 7) == (contact.b < 7)));
+    assert_eq!(it.sites, [[0; 7], [1; 7]].concat(), "each is a site of its own");
     assert!(it.tracks[7].0[0].1 > it.tracks[0].0[0].1 + 1_000.0);
     assert_eq!(it.captures.len(), 40, "in all regions together");
     assert_ne!(it.tracks[3], it.tracks[10], "each draws its own");
