@@ -24,9 +24,14 @@ pub(crate) fn json(value: &Value) -> Result<(), Failure> {
 
 /// A table without lines, columns aligned, a header.
 pub(crate) fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    self::rows(&header.map(str::to_owned), rows.into_iter().map(Vec::from))
+}
+
+/// As [`table`], of columns that are counted only when it runs.
+pub(crate) fn rows(header: &[String], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(header.map(str::to_uppercase));
+    table.set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {
         table.add_row(row);
     }

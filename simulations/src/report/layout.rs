@@ -8,12 +8,17 @@ use crate::trace::Node;
 /// Side of the picture, in its own units.
 pub(super) const SIDE: f64 = 700.0;
 /// What is kept free around it.
-pub(super) const MARGIN: f64 = 30.0;
+pub(super) const MARGIN: f64 = 75.0;
 /// Points of all tracks together; of more, some of each track at even distances.
 const TRACK_POINTS_MAX: usize = 40_000;
 
 /// Across and down, in the picture's units.
 pub(super) type Place = (f64, f64);
+
+/// From the middle of a device to its edge.
+pub(super) fn radius(devices: usize) -> f64 {
+    (160.0 / (devices.max(1) as f64).sqrt()).clamp(3.0, 11.0)
+}
 
 /// See the module.
 pub(super) struct Layout {
@@ -37,10 +42,9 @@ impl Layout {
     }
 }
 
-/// How metres become units of the picture.
+/// How metres become units of the picture, in whose middle the map is.
 struct Bounds {
-    west_m: f64,
-    north_m: f64,
+    middle_m: (f64, f64),
     units_per_m: f64,
 }
 
@@ -51,13 +55,13 @@ impl Bounds {
         let (west_m, east_m) = ends(points().map(|(_, east, _)| *east))?;
         let (south_m, north_m) = ends(points().map(|(.., north)| *north))?;
         let units_per_m = (SIDE - 2.0 * MARGIN) / (east_m - west_m).max(north_m - south_m).max(1.0);
-        Some(Self { west_m, north_m, units_per_m })
+        let middle_m = (f64::midpoint(west_m, east_m), f64::midpoint(south_m, north_m));
+        Some(Self { middle_m, units_per_m })
     }
 
     fn place(&self, east_m: f64, north_m: f64) -> Place {
-        let tenth = |units: f64| (units * 10.0).round() / 10.0;
-        let across = MARGIN + (east_m - self.west_m) * self.units_per_m;
-        (tenth(across), tenth(MARGIN + (self.north_m - north_m) * self.units_per_m))
+        let (east_m, north_m) = (east_m - self.middle_m.0, north_m - self.middle_m.1);
+        (SIDE / 2.0 + east_m * self.units_per_m, SIDE / 2.0 - north_m * self.units_per_m)
     }
 
     /// A line that is a round number of metres long, and a fair part of the picture.
@@ -77,13 +81,18 @@ fn ends(values: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
 fn map(tracks: &[Track], bounds: &Bounds, step_ms: u64) -> Layout {
     let each_max = (TRACK_POINTS_MAX / tracks.len().max(1)).max(2);
     let thinned = tracks.iter().any(|track| track.0.len() > each_max);
+    // However many there are, none leaves the picture.
+    let edge = MARGIN - 2.0 * radius(tracks.len());
+    let room = (2.0 * radius(tracks.len())).min(edge / (tracks.len() as f64).sqrt());
     let tracks: Vec<Vec<f64>> = tracks
         .iter()
-        .map(|track| {
+        .enumerate()
+        .map(|(number, track)| {
+            let (aside, below) = beside(number, room);
             let points = evenly(&track.0, each_max).filter(|(_, east, north)| (east + north).is_finite());
             let point = |(ms, east, north): &(u64, f64, f64)| {
                 let (across, down) = bounds.place(*east, *north);
-                [(*ms as f64 / step_ms as f64 * 100.0).round() / 100.0, across, down]
+                [(*ms as f64 / step_ms as f64 * 100.0).round() / 100.0, tenth(across + aside), tenth(down + below)]
             };
             points.flat_map(point).collect()
         })
@@ -92,6 +101,16 @@ fn map(tracks: &[Track], bounds: &Bounds, step_ms: u64) -> Layout {
     let middle = (SIDE / 2.0, SIDE / 2.0);
     let first = |track: &Vec<f64>| track.get(1).zip(track.get(2)).map_or(middle, |(across, down)| (*across, *down));
     Layout { places: tracks.iter().map(first).collect(), tracks, scale: Some(bounds.scale()), thinned }
+}
+
+/// How far a device stands from where it is, so that those at one place are all to be seen: on a spiral, each with the same room.
+fn beside(number: usize, room: f64) -> Place {
+    let (turn, far) = (number as f64 * 2.4, room * (number as f64).sqrt());
+    (far * turn.cos(), far * turn.sin())
+}
+
+fn tenth(units: f64) -> f64 {
+    (units * 10.0).round() / 10.0
 }
 
 /// The first, the last, and some between them.
@@ -103,7 +122,7 @@ fn evenly<T>(all: &[T], most: usize) -> impl Iterator<Item = &T> {
 /// On a circle, those beside each other that are together most.
 fn circle(plan: &Plan) -> Vec<Place> {
     let order = order(plan);
-    let (middle, radius) = (SIDE / 2.0, SIDE / 2.0 - MARGIN);
+    let (middle, radius) = (SIDE / 2.0, SIDE / 2.0 - 30.0);
     let mut places = vec![(middle, middle); plan.devices.len()];
     for (place, node) in order.iter().enumerate() {
         let angle = std::f64::consts::TAU * place as f64 / order.len() as f64;

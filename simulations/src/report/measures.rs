@@ -170,6 +170,7 @@ impl Measure {
     pub fn margin(&self, value: f64) -> String {
         match self.unit {
             Share => format!("± {:.1} points", value * 100.0),
+            Factor => format!("± {value:.3} ×"),
             _ => format!("± {}", self.words(value)),
         }
     }
@@ -180,6 +181,7 @@ impl Measure {
         let sign = if value < 0.0 { "−" } else { "+" };
         match self.unit {
             Share => format!("{sign}{:.1} points", value.abs() * 100.0),
+            Factor => format!("{sign}{:.3} ×", value.abs()),
             _ => format!("{sign}{}", self.words(value.abs())),
         }
     }

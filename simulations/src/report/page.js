@@ -70,7 +70,7 @@ if (replay) {
       it.classList.toggle("online", up.has(device));
       it.classList.toggle("waiting", waiting.has(device));
     });
-    output.textContent = `${moment(step * step_ms)} · ${near.size} in contact · ${up.size} gateways connected · ${there} captures made, ${atHub} at the hub, ${there - atHub} waiting`;
+    output.textContent = `${moment(step * step_ms)} · ${near.size} in contact · ${up.size} ${up.size === 1 ? "gateway" : "gateways"} connected · ${there} captures made, ${atHub} at the hub, ${there - atHub} waiting`;
   };
   let timer = null;
   const stop = () => { clearInterval(timer); timer = null; button.textContent = "Play"; };

@@ -35,7 +35,7 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
     let body = html! {
         header {
             h1 { (report.name) }
-            @if !report.about.is_empty() { p.about { (report.about) } }
+            @for part in report.about.split("\n\n").filter(|part| !part.trim().is_empty()) { p { (part) } }
             p.quiet { (size(run)) }
             p.quiet { (seeds_of(runs)) }
         }

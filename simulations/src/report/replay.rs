@@ -5,7 +5,7 @@ use std::fmt::Write;
 use maud::{Markup, PreEscaped, html};
 use serde_json::json;
 
-use super::layout::{Layout, MARGIN, Place, SIDE, together};
+use super::layout::{Layout, MARGIN, Place, SIDE, radius, together};
 use super::page::First;
 use super::words;
 use crate::operation::Plan;
@@ -19,6 +19,8 @@ pub(super) const CONTACTS_MAX: usize = 30_000;
 pub(super) const CAPTURES_MAX: usize = 20_000;
 /// Lines of the still picture: of the pairs that are together most.
 const STILL_LINES_MAX: usize = 400;
+/// Room for the scale below a map.
+const SCALE: f64 = 40.0;
 /// Devices up to which each is named in the picture.
 const NAMED_MAX: usize = 40;
 
@@ -83,10 +85,12 @@ fn note(run: &First<'_>, contacts_left_out: usize, thinned: bool) -> String {
 }
 
 fn picture(plan: &Plan, layout: &Layout) -> Markup {
-    let radius = (160.0 / (plan.devices.len().max(1) as f64).sqrt()).clamp(3.0, 11.0);
-    let named = plan.devices.len() <= NAMED_MAX;
+    let radius = radius(plan.devices.len());
+    // On a map many are at one place; there their names are told by pointing at them.
+    let (named, is_map) = (plan.devices.len() <= NAMED_MAX, layout.scale.is_some());
+    let height = if is_map { SIDE + SCALE } else { SIDE };
     html! {
-        svg role="img" aria-label="Devices and who meets whom" viewBox=(format!("0 0 {SIDE} {SIDE}")) {
+        svg role="img" aria-label="Devices and who meets whom" viewBox=(format!("0 0 {SIDE} {height}")) {
             path.pairs d=(still(plan, &layout.places)) {}
             path.links d="" {}
             @for (device, (x, y)) in plan.devices.iter().zip(&layout.places) {
@@ -95,12 +99,12 @@ fn picture(plan: &Plan, layout: &Layout) -> Markup {
                     @if device.way_out.is_some() {
                         rect x=(-radius) y=(-radius) width=(2.0 * radius) height=(2.0 * radius) {}
                     } @else { circle r=(radius) {} }
-                    @if named { text y=(radius + 14.0) { (words::short(&device.name, 12)) } }
+                    @if named && !is_map { text y=(radius + 14.0) { (words::short(&device.name, 12)) } }
                 }
             }
             @if let Some((length, name)) = &layout.scale {
-                path.scale d=(format!("M{MARGIN} {:.0}h{length:.0}", SIDE - 8.0)) {}
-                text.scale x=(MARGIN) y=(SIDE - 14.0) { (name) }
+                path.scale d=(format!("M{MARGIN} {:.0}h{length:.0}", height - 8.0)) {}
+                text.scale x=(MARGIN) y=(height - 16.0) { (name) }
             }
         }
     }

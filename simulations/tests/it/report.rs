@@ -155,14 +155,9 @@ fn where_devices_are_is_drawn_as_a_map_if_it_is_known() {
     let runs = vec![(1, run(&plan, 1))];
     let page = |plan: &Plan| Report::new("Map", "", "", plan, &runs).unwrap().page();
     let map = page(&plan);
-    // 5 km are as wide as the picture is within its margins; north is up, and the still picture shows the beginning.
-    for expected in [
-        "Replay: who is where",
-        "translate(30.0 350.0)",
-        "translate(670.0 350.0)",
-        "[0.0,30.0,350.0,6.0,30.0,30.0]",
-        ">1 km<",
-    ] {
+    // 5 km are as wide as the picture is within its margins, and north is up. The first device stands exactly where it is.
+    let points = "[0.0,75.0,487.5,6.0,75.0,212.5]";
+    for expected in ["Replay: who is where", "translate(75.0 487.5)", points, ">1 km<"] {
         assert!(map.contains(expected), "{expected}");
     }
     plan.tracks[1].0[0].1 = f64::NAN;

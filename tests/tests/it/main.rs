@@ -21,4 +21,5 @@ mod partition;
 mod privacy;
 mod revoked;
 mod scale;
+mod sim;
 mod strangers;

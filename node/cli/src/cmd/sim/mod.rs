@@ -1,9 +1,13 @@
 //! `greenline sim`: operations planned and traces replayed in virtual time.
 
+mod compare;
 mod import;
+mod out;
+mod play;
 mod run;
 mod scenarios;
 mod source;
+mod sweep;
 
 use clap::{Args, Subcommand};
 
@@ -20,6 +24,10 @@ pub(crate) struct SimArgs {
 enum SimCommand {
     /// Play an operation under seeds, and hold what came of it against what was possible
     Run(run::RunArgs),
+    /// Play two scenarios, or one with two settings, under the same seeds, and tell what differs
+    Compare(compare::CompareArgs),
+    /// Play a scenario with one or two settings through several values
+    Sweep(sweep::SweepArgs),
     /// List the scenarios that come with the program, print one, or list radios and uplinks
     Scenarios(scenarios::ScenariosArgs),
     /// Read a contact trace, tell it in numbers, write it as a table
@@ -29,6 +37,8 @@ enum SimCommand {
 pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
     match &args.command {
         SimCommand::Run(args) => run::run(args),
+        SimCommand::Compare(args) => compare::run(args),
+        SimCommand::Sweep(args) => sweep::run(args),
         SimCommand::Scenarios(args) => scenarios::run(args),
         SimCommand::Import(args) => import::run(args),
     }

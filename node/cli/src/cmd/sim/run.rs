@@ -1,26 +1,21 @@
 //! `greenline sim run`: a scenario played under seeds, and what came of it beside what could have.
 
-use std::io::IsTerminal;
-use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use simulations::many::{self, Played};
-use simulations::report::Mean;
+use simulations::operation::{self, Outcome, Plan};
+use simulations::report::{MEASURES, Mean, Measured, Report};
 use simulations::scenario::Scenario;
 
 use crate::failure::Failure;
 use crate::output;
-use crate::shutdown::asked_to_stop;
 
+use super::out::Out;
+use super::play::{self, SeedArgs};
 use super::source::ScenarioArgs;
 
-/// Most seeds: what is kept of each is held until the end.
-const SEEDS_MAX: u64 = 10_000;
+const FILES: [&str; 3] = ["report.html", "summary.json", "events.jsonl"];
 
 const MEANING: &str = "\
 What is printed:
@@ -37,12 +32,11 @@ Ctrl-C ends after the runs that are under way, and tells what is done so far; on
 pub(super) struct RunArgs {
     #[command(flatten)]
     scenario: ScenarioArgs,
-    /// How many seeds to play
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=SEEDS_MAX))]
-    seeds: u64,
-    /// The first of them
-    #[arg(long, value_name = "SEED", default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    seeds: SeedArgs,
+    /// Write report.html, summary.json and events.jsonl into this folder
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -50,12 +44,20 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let scenario = args.scenario.read()?;
-    let seeds: Vec<u64> = (0..args.seeds).map(|number| args.seed.wrapping_add(number)).collect();
-    let runs = play(&scenario, &seeds)?;
+    let seeds = args.seeds.list();
+    let out = args.out.as_ref().map(|folder| Out::prepare(folder, &FILES)).transpose()?;
+    let (plan, mut runs) = play(&scenario, &seeds, out.is_some())?;
+    if let Some(out) = &out {
+        report(out, &scenario, &plan, &mut runs)?;
+    }
     if args.json {
         output::json(&numbers(&scenario, &seeds, &runs))?;
     } else {
         output::say(told(&scenario, &seeds, &runs))?;
+        match &out {
+            Some(out) => output::say(format!("\nWritten to {}", out.path(FILES[0])))?,
+            None => output::say("\nNothing is written: give a folder for the report with --out")?,
+        }
     }
     let cheats: Vec<String> = runs.iter().filter(|run| run.impossible > 0).map(|run| run.seed.to_string()).collect();
     if cheats.is_empty() {
@@ -75,119 +77,56 @@ struct Run {
     contacts: usize,
     impossible: usize,
     hash: String,
-    /// By the place in [`MEASURES`].
-    values: Vec<Option<f64>>,
+    measured: Measured,
+    /// All of it, if there is to be a report.
+    outcome: Option<Outcome>,
 }
 
-/// Something measured of every run.
-struct Measure {
-    key: &'static str,
-    of: fn(&Played) -> Option<f64>,
+/// The runs that got done, in order, and the plan of the first.
+fn play(scenario: &Scenario, seeds: &[u64], in_full: bool) -> Result<(Plan, Vec<Run>), Failure> {
+    let (mut runs, mut first) = (Vec::new(), None::<(usize, Plan)>);
+    let jobs: Vec<(usize, u64)> = seeds.iter().copied().enumerate().collect();
+    let work = |(place, seed): &(usize, u64)| {
+        let plan = scenario.plan(*seed);
+        let outcome = operation::run(&plan, *seed);
+        (*place, kept(*seed, &plan, outcome, in_full), plan)
+    };
+    play::all(scenario.name(), &jobs, work, |(place, run, plan)| {
+        runs.push((place, run));
+        if first.as_ref().is_none_or(|(earlier, _)| place < *earlier) {
+            first = Some((place, plan));
+        }
+    })?;
+    runs.sort_by_key(|(place, _)| *place);
+    let (_, plan) = first.ok_or_else(play::nothing_done)?;
+    Ok((plan, runs.into_iter().map(|(_, run)| run).collect()))
 }
 
-const MEASURES: [Measure; 20] = [
-    Measure { key: "captures", of: |it| Some(it.outcome.fates.len() as f64) },
-    Measure { key: "delivered", of: |it| Some(it.outcome.delivery().delays.delivered()) },
-    Measure { key: "delivered_at_best", of: |it| Some(it.outcome.delivery().oracle.delivered()) },
-    Measure { key: "delivery_p50_ms", of: |it| ms(it.outcome.delivery().delays.quantile_ms(0.5)) },
-    Measure { key: "delivery_at_best_p50_ms", of: |it| ms(it.outcome.delivery().oracle.quantile_ms(0.5)) },
-    Measure { key: "delivery_p90_ms", of: |it| ms(it.outcome.delivery().delays.quantile_ms(0.9)) },
-    Measure { key: "delivery_at_best_p90_ms", of: |it| ms(it.outcome.delivery().oracle.quantile_ms(0.9)) },
-    Measure { key: "delivery_ratio_p50", of: |it| it.outcome.delivery().ratio.map(|ratio| ratio.0) },
-    Measure { key: "delivery_ratio_p90", of: |it| it.outcome.delivery().ratio.map(|ratio| ratio.1) },
-    Measure { key: "answered", of: |it| Some(it.outcome.answer().delays.delivered()) },
-    Measure { key: "answered_at_best", of: |it| Some(it.outcome.answer().oracle.delivered()) },
-    Measure { key: "answer_p50_ms", of: |it| ms(it.outcome.answer().delays.quantile_ms(0.5)) },
-    Measure { key: "answer_at_best_p50_ms", of: |it| ms(it.outcome.answer().oracle.quantile_ms(0.5)) },
-    Measure { key: "answer_p90_ms", of: |it| ms(it.outcome.answer().delays.quantile_ms(0.9)) },
-    Measure { key: "answer_at_best_p90_ms", of: |it| ms(it.outcome.answer().oracle.quantile_ms(0.9)) },
-    Measure { key: "nobody_carries", of: |it| Some(it.outcome.direct().delivered()) },
-    Measure { key: "nobody_carries_p50_ms", of: |it| ms(it.outcome.direct().quantile_ms(0.5)) },
-    Measure { key: "nobody_carries_p90_ms", of: |it| ms(it.outcome.direct().quantile_ms(0.9)) },
-    Measure { key: "captured_bytes", of: |it| Some(captured(it)) },
-    Measure { key: "moved_bytes", of: |it| Some(it.outcome.traffic.sent_bytes as f64) },
-];
-
-/// What all captures weigh.
-fn captured(played: &Played) -> f64 {
-    played.outcome.fates.iter().map(|fate| fate.bytes as f64).sum()
-}
-
-fn ms(ms: Option<u64>) -> Option<f64> {
-    ms.map(|ms| ms as f64)
-}
-
-fn play(scenario: &Scenario, seeds: &[u64]) -> Result<Vec<Run>, Failure> {
-    let stop = stop_when_asked()?;
-    let bar = progress(scenario, seeds.len() as u64);
-    let mut runs = Vec::new();
-    many::play(
-        seeds,
-        many::cores(),
-        &stop,
-        |seed| scenario.plan(seed),
-        |played| {
-            runs.push(kept(&played));
-            bar.inc(1);
-            ControlFlow::Continue(())
-        },
-    );
-    bar.finish_and_clear();
-    runs.sort_by_key(|run| seeds.iter().position(|seed| *seed == run.seed));
-    if runs.is_empty() {
-        return Err(Failure::new("stopped before a run was over")
-            .hint("shorten the scenario, for example with `--set lasts='1 d'`"));
-    }
-    Ok(runs)
-}
-
-fn kept(played: &Played) -> Run {
+fn kept(seed: u64, plan: &Plan, outcome: Outcome, in_full: bool) -> Run {
     Run {
-        seed: played.seed,
-        devices: played.plan.devices.len(),
-        contacts: played.plan.contacts.contacts().len(),
-        impossible: played.outcome.impossible,
-        hash: played.outcome.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        values: MEASURES.iter().map(|measure| (measure.of)(played)).collect(),
+        seed,
+        devices: plan.devices.len(),
+        contacts: plan.contacts.contacts().len(),
+        impossible: outcome.impossible,
+        hash: outcome.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        measured: Measured::of(&outcome),
+        outcome: in_full.then_some(outcome),
     }
 }
 
-/// Set once somebody asks to stop. Whoever asks again needn't wait.
-fn stop_when_asked() -> Result<Arc<AtomicBool>, Failure> {
-    /// What a shell calls a program that Ctrl-C has ended.
-    const INTERRUPTED: i32 = 130;
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&stop);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::spawn(move || {
-        runtime.block_on(asked_to_stop());
-        told.store(true, Ordering::Relaxed);
-        eprintln!("\nStopping after the runs that are under way. Once more to stop at once.");
-        runtime.block_on(asked_to_stop());
-        std::process::exit(INTERRUPTED);
-    });
-    Ok(stop)
-}
-
-/// A bar on a terminal; nothing elsewhere.
-fn progress(scenario: &Scenario, seeds: u64) -> ProgressBar {
-    let target =
-        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(seeds), target);
-    let template = "{spinner} {prefix}  {bar:32} {pos} of {len} seeds, {elapsed} so far";
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.set_prefix(scenario.name().to_owned());
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
+fn report(out: &Out, scenario: &Scenario, plan: &Plan, runs: &mut [Run]) -> Result<(), Failure> {
+    let outcomes = runs.iter_mut().filter_map(|run| Some((run.seed, run.outcome.take()?)));
+    let outcomes: Vec<(u64, Outcome)> = outcomes.collect();
+    let (name, source) = (play::title(scenario), scenario.text());
+    let report = Report::new(&name, scenario.purpose(), source, plan, &outcomes).ok_or_else(play::nothing_done)?;
+    out.text(FILES[0], &report.page())?;
+    out.json(FILES[1], &report.summary())?;
+    out.with(FILES[2], |to| report.events(to))
 }
 
 /// The mean of a measure over the runs.
 fn mean(runs: &[Run], key: &str) -> Option<Mean> {
-    let place = MEASURES.iter().position(|measure| measure.key == key)?;
-    let values: Vec<f64> = runs.iter().filter_map(|run| run.values[place]).collect();
-    Mean::of(values)
+    Mean::of(runs.iter().filter_map(|run| run.measured.get(key)))
 }
 
 fn told(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> String {
@@ -231,18 +170,16 @@ fn shown(runs: &[Run], key: &str, how: fn(f64) -> String) -> String {
 }
 
 fn headline(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> String {
-    let settings: String = scenario.settings().iter().map(|setting| format!(", {setting}")).collect();
     let done = match runs.len() {
         done if done < seeds.len() => format!("{done} of {} seeds, stopped", seeds.len()),
         1 => format!("seed {}", runs[0].seed),
         done => format!("{done} seeds from {}", runs[0].seed),
     };
-    let contacts: Vec<f64> = runs.iter().map(|run| run.contacts as f64).collect();
-    let contacts = Mean::of(contacts).map_or(0.0, |it| it.mean);
+    let contacts = Mean::of(runs.iter().map(|run| run.contacts as f64)).map_or(0.0, |it| it.mean);
     let captures = mean(runs, "captures").map_or(0.0, |it| it.mean);
     format!(
-        "{}{settings}: {} devices, {} contacts, {} captures in {}; {done}",
-        scenario.name(),
+        "{}: {} devices, {} contacts, {} captures in {}; {done}",
+        play::title(scenario),
         runs[0].devices,
         whole(contacts),
         whole(captures),
@@ -252,9 +189,7 @@ fn headline(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> String {
 
 /// Each seed with its hash, by which a run is known again.
 fn by_seed(runs: &[Run]) -> String {
-    let value = |run: &Run, key: &str| {
-        MEASURES.iter().position(|measure| measure.key == key).and_then(|place| run.values[place])
-    };
+    let value = |run: &Run, key: &str| run.measured.get(key);
     let row = |run: &Run| {
         [
             run.seed.to_string(),
@@ -294,7 +229,7 @@ fn whole(number: f64) -> String {
 
 fn numbers(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> Value {
     let values = |run: &Run| -> serde_json::Map<String, Value> {
-        MEASURES.iter().zip(&run.values).map(|(measure, value)| (measure.key.to_owned(), json!(value))).collect()
+        run.measured.values().map(|(measure, value)| (measure.key.to_owned(), json!(value))).collect()
     };
     let each = |run: &Run| {
         let mut told = values(run);
@@ -308,7 +243,7 @@ fn numbers(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> Value {
         .iter()
         .filter_map(|measure| {
             let it = mean(runs, measure.key)?;
-            Some((measure.key.to_owned(), json!({ "mean": it.mean, "half_of_95_percent": it.half_width })))
+            Some((measure.key.to_owned(), json!({ "mean": it.mean, "half_width_95": it.half_width })))
         })
         .collect();
     json!({
