@@ -196,8 +196,7 @@ impl Dialer {
     /// When to send [`Input::Tick`] at the latest, in ms; `None` while there is nothing to try.
     #[must_use]
     pub fn wake_at(&self) -> Option<u64> {
-        let waiting = self.candidates.iter().filter(|(_, candidate)| self.is_wanted(candidate));
-        waiting.map(|(_, candidate)| candidate.not_before_ms).min()
+        self.wanted().map(|(_, candidate)| candidate.not_before_ms).min()
     }
 
     fn found(&mut self, now_ms: u64, address: SocketAddr, device: Option<DeviceKey>, source: Source) {
@@ -324,7 +323,7 @@ impl Dialer {
             self.minute = (now_ms, 0);
         }
         self.unwanted.retain(|_, it| now_ms < it.until_ms);
-        let due = self.candidates.iter().filter(|(_, c)| c.not_before_ms <= now_ms && self.is_wanted(c));
+        let due = self.wanted().filter(|(_, candidate)| candidate.not_before_ms <= now_ms);
         let mut due: Vec<(SocketAddr, Source)> = due.map(|(address, c)| (*address, c.source)).collect();
         due.sort_by_key(|(address, source)| (std::cmp::Reverse(*source), *address));
         let mut room = LINKS_WANTED.saturating_sub(self.links.len() + self.dialling());
@@ -348,11 +347,13 @@ impl Dialer {
         self.candidates.values().filter(|candidate| candidate.dialling).count()
     }
 
-    fn is_wanted(&self, candidate: &Candidate) -> bool {
+    /// What would be dialled as soon as its time has come.
+    fn wanted(&self) -> impl Iterator<Item = (&SocketAddr, &Candidate)> {
+        let full = self.links.len() + self.dialling() >= LINKS_WANTED;
         let linked = |device: DeviceKey| self.links.values().any(|link| link.device == device);
-        let unwanted = |device: DeviceKey| linked(device) || self.unwanted.contains_key(&device);
-        let full = candidate.source != Source::Static && self.links.len() + self.dialling() >= LINKS_WANTED;
-        !candidate.dialling && !full && !candidate.device.is_some_and(unwanted)
+        let unwanted = move |device: DeviceKey| linked(device) || self.unwanted.contains_key(&device);
+        let room = move |candidate: &Candidate| !full || candidate.source == Source::Static;
+        self.candidates.iter().filter(move |(_, it)| !it.dialling && room(it) && !it.device.is_some_and(&unwanted))
     }
 }
 
