@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use simulations::many::{self, Played};
 use simulations::operation::{self, Outcome};
 use simulations::scenario::{SHIPPED, Scenario, no_files, shipped};
+use simulations::trace::Node;
 
 use crate::bodies::FORD;
 
@@ -71,6 +72,9 @@ fn the_ferry_brings_every_capture_across() {
     let alone =
         outcome.fates.iter().filter(|it| it.direct_ms.is_some_and(|at| at < it.delivered_ms.unwrap_or(0))).count();
     assert_eq!(alone, 0);
+    // The shores are devices 0 and 1: each capture was whole on the other one, where the network was.
+    let copies: BTreeSet<(u32, Node)> = outcome.notes.copies.iter().map(|it| (it.capture, it.node)).collect();
+    assert!(outcome.fates.iter().zip(0..).all(|(fate, number)| copies.contains(&(number, 1 - fate.node))));
 }
 
 #[test]
