@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crdt::ids::DeviceId;
@@ -86,6 +86,14 @@ pub struct Driver {
 pub fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds by a clock that nobody sets, for waits: this machine's at the start of the process, and what has gone by since.
+#[must_use]
+pub fn steady_ms() -> u64 {
+    static BEGAN: LazyLock<(u64, std::time::Instant)> = LazyLock::new(|| (now_ms(), std::time::Instant::now()));
+    let gone_ms = u64::try_from(BEGAN.1.elapsed().as_millis()).unwrap_or(u64::MAX);
+    BEGAN.0.saturating_add(gone_ms)
 }
 
 impl Driver {

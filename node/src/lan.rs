@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crdt::ids::DeviceId;
 use crdt::sync::{CloseReason, Event as SyncEvent, LinkClass, LinkId};
-use gateway::driver::{Driver, now_ms};
+use gateway::driver::{Driver, now_ms, steady_ms};
 use mesh::{DownReason, Event as MeshEvent, Handle};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::sleep;
@@ -76,7 +76,7 @@ impl Lan {
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
                 Some(address) = asked.recv() => self.found(address, None, Source::Static),
-                () = sleep(LOOK) => self.dialer.handle(now_ms(), Input::Tick),
+                () = sleep(LOOK) => self.dialer.handle(steady_ms(), Input::Tick),
             }
         }
     }
@@ -89,7 +89,7 @@ impl Lan {
     }
 
     fn found(&mut self, address: SocketAddr, device: Option<[u8; 32]>, source: Source) {
-        self.dialer.handle(now_ms(), Input::Found { address, device, source });
+        self.dialer.handle(steady_ms(), Input::Found { address, device, source });
     }
 
     async fn mesh_event(&mut self, event: MeshEvent) {
@@ -98,7 +98,7 @@ impl Lan {
             MeshEvent::Listening { addr } => {
                 tracing::debug!(%addr, "listening");
                 self.shared.set_listening(addr, true);
-                self.dialer.handle(now_ms, Input::AddressesChanged);
+                self.dialer.handle(steady_ms(), Input::AddressesChanged);
             }
             MeshEvent::StoppedListening { addr } => self.shared.set_listening(addr, false),
             MeshEvent::ListenFailed { addr, reason } => {
@@ -108,7 +108,7 @@ impl Lan {
             MeshEvent::DialFailed { addr, reason, .. } => {
                 tracing::debug!(%addr, reason, "dial failed");
                 self.shared.note(now_ms, format!("nobody answers at {addr}"));
-                self.dialer.handle(now_ms, Input::Failed { address: addr });
+                self.dialer.handle(steady_ms(), Input::Failed { address: addr });
             }
             MeshEvent::Up { link, device, initiator, remote, frames } => {
                 let mesh = self.mesh.clone();
@@ -117,7 +117,7 @@ impl Lan {
                 self.to_engine.insert(link, id);
                 self.to_mesh.insert(id, link);
                 self.shared.set_remote(id, Some(remote));
-                self.dialer.handle(now_ms, Input::Up { link, device, initiator, address: remote });
+                self.dialer.handle(steady_ms(), Input::Up { link, device, initiator, address: remote });
             }
             MeshEvent::Frame { link, bytes } => {
                 if let Some(id) = self.to_engine.get(&link) {
@@ -141,7 +141,7 @@ impl Lan {
                     self.shared.note(now_ms, format!("lost touch with {}: {reason}", device.short()));
                 }
                 self.let_go(link).await;
-                self.dialer.handle(now_ms, Input::Down { link });
+                self.dialer.handle(steady_ms(), Input::Down { link });
             }
             MeshEvent::Restarted { reason } => {
                 tracing::error!(reason, "the network task was started anew");
@@ -157,7 +157,7 @@ impl Lan {
                 tracing::info!(peer = %device.short(), "in touch");
                 if let Some(link) = self.to_mesh.get(&link) {
                     self.in_touch.insert(*link, device);
-                    self.dialer.handle(now_ms, Input::Admitted { link: *link });
+                    self.dialer.handle(steady_ms(), Input::Admitted { link: *link });
                 }
             }
             SyncEvent::Ended { link, device, admitted, reason } => {
@@ -170,7 +170,7 @@ impl Lan {
                     && let (false, Some(reason)) = (admitted, reason)
                 {
                     self.shared.note(now_ms, format!("{} wasn't admitted: {reason}", device.short()));
-                    self.dialer.handle(now_ms, Input::NotAdmitted { device: device.0, reason });
+                    self.dialer.handle(steady_ms(), Input::NotAdmitted { device: device.0, reason });
                 }
             }
             SyncEvent::Stalled { device, what } => {
@@ -184,7 +184,7 @@ impl Lan {
                 self.shared
                     .note(now_ms, format!("{} was revoked: what it writes from now on doesn't count", device.short()));
                 let reason = CloseReason::Revoked;
-                self.dialer.handle(now_ms, Input::NotAdmitted { device: device.0, reason });
+                self.dialer.handle(steady_ms(), Input::NotAdmitted { device: device.0, reason });
             }
             SyncEvent::Frozen(log) => {
                 tracing::warn!(log = %log.short(), "a log was cut: its author wrote two histories");
@@ -211,7 +211,7 @@ impl Lan {
             match output {
                 Output::Dial { address, device } => {
                     if self.mesh.dial(address, device).is_err() {
-                        self.dialer.handle(now_ms(), Input::Failed { address });
+                        self.dialer.handle(steady_ms(), Input::Failed { address });
                     }
                 }
                 Output::Close { link } => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crdt::ids::DeviceId;
 use crdt::site::Roles;
 use crdt::sync::{Event as SyncEvent, LinkClass, LinkId};
-use gateway::driver::{Driver, now_ms};
+use gateway::driver::{Driver, now_ms, steady_ms};
 use gateway::quic::{self, DeviceKey, Event, Handle};
 use gateway::uplink::{Output, Uplink};
 use tokio::sync::{broadcast, mpsc};
@@ -28,7 +28,7 @@ pub(crate) async fn start(
     let [a, b, c, d, e, f, g, h, ..] = seed;
     // Only spreads waiting times: nothing of the seed can be told from them that matters.
     let spread = u64::from_le_bytes([a, b, c, d, e, f, g, h]).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let uplink = Uplink::new(now_ms(), hubs.len(), spread);
+    let uplink = Uplink::new(steady_ms(), hubs.len(), spread);
     let runner = Runner { uplink, hubs, handle, driver, shared, link: None };
     runner.publish();
     Ok(tokio::spawn(runner.run(events)))
@@ -53,13 +53,13 @@ struct Link {
 impl Runner {
     async fn run(mut self, mut events: mpsc::Receiver<Event>) {
         let mut news = self.driver.events();
-        self.uplink.tick(now_ms());
+        self.uplink.tick(steady_ms());
         loop {
             self.carry_out().await;
             let wake = self
                 .uplink
                 .wake_at()
-                .map_or(Duration::from_secs(60), |at| Duration::from_millis(at.saturating_sub(now_ms()).max(1)));
+                .map_or(Duration::from_secs(60), |at| Duration::from_millis(at.saturating_sub(steady_ms()).max(1)));
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => self.event(event).await,
@@ -72,7 +72,7 @@ impl Runner {
                 },
                 () = sleep(wake) => {}
             }
-            self.uplink.tick(now_ms());
+            self.uplink.tick(steady_ms());
         }
     }
 
@@ -105,7 +105,7 @@ impl Runner {
         let expect: Vec<DeviceKey> = known.unwrap_or_default().iter().map(|hub| hub.device.0).collect();
         match self.hubs.get(hub) {
             Some(address) if !expect.is_empty() => self.handle.connect(address.clone(), expect),
-            _ => self.uplink.lost(now_ms(), "no hub of this site is known; enrol this device again"),
+            _ => self.uplink.lost(steady_ms(), "no hub of this site is known; enrol this device again"),
         }
     }
 
@@ -122,7 +122,7 @@ impl Runner {
                 let inner = self.driver.link_up(DeviceId(device), initiator, LinkClass::Uplink, frames, close).await;
                 self.shared.set_remote(inner, Some(remote));
                 self.link = Some(Link { outer: link, inner, give_up });
-                self.uplink.connected(now_ms());
+                self.uplink.connected(steady_ms());
             }
             Event::Frame { link, bytes } => {
                 if let Some(inner) = self.inner(link) {
@@ -144,13 +144,13 @@ impl Runner {
                     self.link = None;
                     self.shared.set_remote(inner, None);
                     self.driver.link_down(inner).await;
-                    self.uplink.lost(now_ms(), reason);
+                    self.uplink.lost(steady_ms(), reason);
                     self.publish();
                 }
             }
             Event::Failed { address, reason } => {
                 tracing::debug!(address, reason, "the hub isn't reached");
-                self.uplink.lost(now_ms(), reason);
+                self.uplink.lost(steady_ms(), reason);
                 self.publish();
             }
         }
@@ -159,7 +159,7 @@ impl Runner {
     fn news(&mut self, event: SyncEvent) {
         let own = self.link.as_ref().map(|link| link.inner);
         match event {
-            SyncEvent::Admitted { link, .. } if Some(link) == own => self.uplink.admitted(now_ms()),
+            SyncEvent::Admitted { link, .. } if Some(link) == own => self.uplink.admitted(steady_ms()),
             SyncEvent::Ended { link, reason: Some(reason), .. } if Some(link) == own => {
                 self.shared.note(now_ms(), format!("the hub: {reason}"));
             }

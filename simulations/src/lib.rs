@@ -17,6 +17,8 @@
 //! assert!(world.view(officer, capture).accepted().is_some());
 //! ```
 
+pub mod check;
+pub mod fuzz;
 mod liar;
 pub mod many;
 pub mod operation;
@@ -26,8 +28,9 @@ pub mod report;
 pub mod scenario;
 mod site;
 pub mod trace;
+pub mod trouble;
 mod world;
 
 pub use liar::{Liar, Lie};
 pub use site::{Member, Site};
-pub use world::{Carried, Clock, Device, LINK_LATENCY_MS, Pace, Traffic, World};
+pub use world::{Carried, Clock, Deed, Device, HubTrouble, LINK_LATENCY_MS, Meddling, PERSON, Pace, Traffic, World};

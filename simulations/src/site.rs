@@ -4,9 +4,11 @@ use crdt::entry::DeviceKey;
 use crdt::replica::{Identity, Membership};
 use crdt::seal::{GroupKey, SealingSecret, Seed, derive};
 use crdt::site::{Authority, Certificate, Manifest, Policy, Request, Roles};
+use serde::{Deserialize, Serialize};
 
 /// What sort of member a device is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Member {
     /// Captures and edits.
     Officer,

@@ -133,6 +133,18 @@ impl MemoryStore {
         self.bytes_max = bytes_max;
     }
 
+    /// One bit of a finished blob becomes another, as on a disk that rots. `which` chooses blob and bit. Returns the blob, if there
+    /// is any.
+    pub fn rot(&mut self, which: u64) -> Option<BlobId> {
+        let finished = self.blobs.values().filter(|blob| blob.complete && !blob.bytes.is_empty()).count() as u64;
+        let chosen = usize::try_from(which % finished.max(1)).ok()?;
+        let (id, blob) =
+            self.blobs.iter_mut().filter(|(_, blob)| blob.complete && !blob.bytes.is_empty()).nth(chosen)?;
+        let bit = usize::try_from(which / finished.max(1) % (blob.bytes.len() as u64 * 8)).ok()?;
+        blob.bytes[bit / 8] ^= 1 << (bit % 8);
+        Some(*id)
+    }
+
     /// What was written so far.
     #[must_use]
     pub fn counters(&self) -> Counters {

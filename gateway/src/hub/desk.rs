@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::clerk::{self, Acceptance};
-use crate::driver::{Driver, DriverError, Engine, now_ms};
+use crate::driver::{Driver, DriverError, Engine, steady_ms};
 use crate::intake::{Failed, Intake, Output};
 use crate::screen::Screener;
 use crate::trail::Trail;
@@ -73,7 +73,7 @@ impl Desk {
     async fn turn(&mut self, news: &mut broadcast::Receiver<Event>) -> Result<(), DriverError> {
         self.carry_out().await?;
         let due = self.intake.wake_at();
-        let wake = due.map_or(IDLE, |at_ms| Duration::from_millis(at_ms.saturating_sub(now_ms()).max(1)));
+        let wake = due.map_or(IDLE, |at_ms| Duration::from_millis(at_ms.saturating_sub(steady_ms()).max(1)));
         tokio::select! {
             event = news.recv() => match event {
                 Ok(Event::Whole(capture)) => self.intake.whole(capture),
@@ -85,7 +85,7 @@ impl Desk {
             Some((capture, result)) = self.finished.recv() => self.note(capture, result),
             () = sleep(wake) => {}
         }
-        self.intake.tick(now_ms());
+        self.intake.tick(steady_ms());
         Ok(())
     }
 
@@ -142,7 +142,7 @@ impl Desk {
             }
             Ok(None) if self.driver.call(move |engine, _| clerk::is_erased(engine, capture)).await? => {
                 self.intake.erased(capture);
-                self.intake.screened(now_ms(), capture, Err(Failed::Later("erased".into())));
+                self.intake.screened(steady_ms(), capture, Err(Failed::Later("erased".into())));
                 return Ok(());
             }
             Ok(None) => {
@@ -176,7 +176,7 @@ impl Desk {
         if let Err(Failed::Later(reason) | Failed::Blamed(reason)) = &result {
             tracing::warn!(%capture, reason, "a screening is put off");
         }
-        self.intake.screened(now_ms(), capture, result);
+        self.intake.screened(steady_ms(), capture, result);
     }
 
     async fn answer(&mut self, capture: CaptureId, content: VerdictContent) -> Result<(), DriverError> {
@@ -192,7 +192,7 @@ impl Desk {
             tracing::error!(%capture, %error, "a verdict can't be written");
             let origin = self.driver.call(move |engine, _| clerk::origin(engine, capture)).await?;
             if let Ok(Some(origin)) = origin {
-                self.intake.unanswered(now_ms(), capture, &origin);
+                self.intake.unanswered(steady_ms(), capture, &origin);
             }
         }
         Ok(())

@@ -1,8 +1,10 @@
 //! A plan as it can happen: a device that is switched off meets nobody, has no way out, and captures when it is on again.
 
+use std::collections::BTreeSet;
+
 use super::{Plan, PlannedCapture};
 use crate::oracle::Online;
-use crate::trace::{Contact, Trace};
+use crate::trace::{Contact, Node, Trace};
 
 /// A stretch of time: from a moment on, and until before another.
 type Span = (u64, u64);
@@ -20,7 +22,7 @@ impl Plan {
             let both = without(&without(&[(contact.from_ms, contact.until_ms)], off(contact.a)), off(contact.b));
             both.into_iter().map(|(from_ms, until_ms)| Contact { from_ms, until_ms, ..*contact })
         });
-        plan.contacts = Trace::new(self.contacts.names().to_vec(), contacts);
+        plan.contacts = Trace::new(self.contacts.names().to_vec(), contacts.collect::<Vec<_>>());
         for device in plan.devices.iter_mut().filter(|device| !device.off.is_empty()) {
             if let Some(way) = &mut device.way_out {
                 let windows = windows(&way.online, self.ends_ms);
@@ -36,6 +38,35 @@ impl Plan {
         });
         plan
     }
+}
+
+impl Plan {
+    /// Takes away contacts between one side and the other, for some times.
+    pub(super) fn split(&mut self, splits: &[(u64, u64, BTreeSet<Node>)]) {
+        if splits.is_empty() {
+            return;
+        }
+        let contacts = self.contacts.contacts().iter().flat_map(|contact| {
+            let apart = |it: &&(u64, u64, BTreeSet<Node>)| it.2.contains(&contact.a) != it.2.contains(&contact.b);
+            let gone = union(splits.iter().filter(apart).map(|it| (it.0, it.1)).collect());
+            let left = without(&[(contact.from_ms, contact.until_ms)], &gone);
+            left.into_iter().map(|(from_ms, until_ms)| Contact { from_ms, until_ms, ..*contact })
+        });
+        self.contacts = Trace::new(self.contacts.names().to_vec(), contacts.collect::<Vec<_>>());
+    }
+}
+
+/// Spans in order, those that overlap or touch as one.
+pub(super) fn union(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.sort_unstable();
+    spans.dedup_by(|next, kept| {
+        let joins = next.0 <= kept.1;
+        if joins {
+            kept.1 = kept.1.max(next.1);
+        }
+        joins
+    });
+    spans
 }
 
 fn on_again(capture: &PlannedCapture, off: &[Span]) -> u64 {

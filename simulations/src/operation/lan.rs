@@ -24,6 +24,8 @@ pub(super) struct Lan {
     keys: Vec<DeviceKey>,
     /// With whom each device is in contact.
     near: Vec<BTreeSet<usize>>,
+    /// Whose program is another one, or none.
+    silent: BTreeSet<usize>,
     /// Links, and which of their ends are still on them.
     links: BTreeMap<LinkId, BTreeSet<usize>>,
     /// When each dialer is woken.
@@ -43,6 +45,7 @@ impl Lan {
             dialers: keys.iter().zip(0..).map(dialer).collect(),
             keys,
             near: vec![BTreeSet::new(); count],
+            silent: BTreeSet::new(),
             links: BTreeMap::new(),
             wakes_ms: vec![None; count],
         }
@@ -59,10 +62,37 @@ impl Lan {
         });
     }
 
+    /// A device starts anew where it is, and finds again whom it has around it.
+    pub(super) fn rebooted(&mut self, device: usize, world: &mut World, agenda: &mut Agenda) {
+        let near = std::mem::take(&mut self.near[device]);
+        self.restarted(device, world);
+        for other in near {
+            self.find(device, other, world);
+            self.carry_out(other, world, agenda);
+        }
+        self.carry_out(device, world, agenda);
+    }
+
+    /// A device's own program runs no more.
+    pub(super) fn silence(&mut self, device: usize) {
+        self.silent.insert(device);
+    }
+
+    /// Whom a device has around it.
+    pub(super) fn near(&self, device: usize) -> BTreeSet<usize> {
+        self.near[device].clone()
+    }
+
     /// Two devices come into each other's reach, and find each other.
     pub(super) fn meet(&mut self, contact: usize, world: &mut World, agenda: &mut Agenda) {
         let Contact { a, b, .. } = self.contacts[contact];
         let [a, b] = [a, b].map(|node| node as usize);
+        self.find(a, b, world);
+        self.carry_out(a, world, agenda);
+        self.carry_out(b, world, agenda);
+    }
+
+    fn find(&mut self, a: usize, b: usize, world: &World) {
         for (own, other) in [(a, b), (b, a)] {
             if self.near[own].is_empty() {
                 // Whoever was alone has joined a network, and has a new address there.
@@ -73,8 +103,6 @@ impl Lan {
             let found = Input::Found { address: address(other), device, source: Source::Mdns };
             self.dialers[own].handle(world.now_ms, found);
         }
-        self.carry_out(a, world, agenda);
-        self.carry_out(b, world, agenda);
     }
 
     pub(super) fn part(&mut self, contact: usize, world: &mut World, agenda: &mut Agenda) {
@@ -144,6 +172,7 @@ impl Lan {
     fn carry_out(&mut self, device: usize, world: &mut World, agenda: &mut Agenda) {
         while let Some(output) = self.dialers[device].poll() {
             match output {
+                Output::Dial { .. } if self.silent.contains(&device) => {}
                 Output::Dial { address, .. } => {
                     let due = Due::Dialled(device, number(address));
                     agenda.at(world.now_ms - self.zero_ms + self.radio.setup_ms, due);

@@ -8,16 +8,20 @@ mod lan;
 mod notes;
 mod outcome;
 mod stage;
+mod troubled;
 mod watch;
 mod ways;
 
+use crate::check::{Failure, Rules};
 use crate::oracle::{Gateway, Online};
 use crate::site::Member;
 use crate::trace::{Node, Trace};
+use crate::trouble::Trouble;
 use crate::world::{Clock, Pace};
 
 pub use notes::{COPIES_MAX, Copied, DeviceNotes, GatewayNotes, LOOKS_MAX, Notes, SWITCHES_MAX, Storage, Switch};
 pub use outcome::{Fate, Outcome, RATIO_FROM_MS, Spread};
+pub(crate) use troubled::{Facts, Made};
 
 /// What is to happen.
 #[derive(Clone, Debug)]
@@ -118,5 +122,16 @@ impl Plan {
 /// Plays a plan. The same plan and seed give the same outcome, to the byte.
 #[must_use]
 pub fn run(plan: &Plan, seed: u64) -> Outcome {
-    stage::Play::new(&plan.fit(), seed).play()
+    stage::Play::new(&plan.fit(), seed, &[], None).play().0
+}
+
+/// Plays a plan with trouble, while somebody watches. Beside the outcome: what is known of the trouble, and what was wrong.
+pub(crate) fn run_watched(
+    plan: &Plan,
+    seed: u64,
+    troubles: &[Trouble],
+    rules: Rules,
+) -> (Outcome, Facts, Option<Failure>) {
+    let plan = troubled::Troubled::planned(plan, troubles);
+    stage::Play::new(&plan, seed, troubles, Some(rules)).play()
 }

@@ -10,10 +10,15 @@ use crdt::sync::{Event, LinkId};
 use super::Plan;
 use super::lan::Lan;
 use super::outcome::{Fate, Outcome};
+use super::troubled::{Facts, Made, Troubled};
 use super::watch::Watch;
 use super::ways::Ways;
+use crate::check::{Failure, Rules, Scene};
+use crate::trouble::Trouble;
 use crate::world::{World, draft};
 
+/// How often the rules take a look at everything, in ms.
+const LOOK_MS: u64 = 60_000;
 /// Images of a capture: two fingers and a face.
 const IMAGES: u8 = 3;
 
@@ -28,6 +33,20 @@ pub(super) enum Due {
     ClockSet(usize, i64),
     /// A month of a cap begins.
     Month(usize),
+    /// Something goes wrong.
+    Trouble(usize),
+    /// It is over.
+    Over(usize),
+    /// A disk is copied, for something that goes wrong later.
+    Backup(usize),
+    /// All links of a device are cut.
+    CutAll(usize),
+    /// A transport gives up.
+    GiveUp(LinkId),
+    /// A liar tells its lie.
+    Lie(usize),
+    /// The rules take a look at everything.
+    Look,
     /// A way out is there.
     Online(usize),
     /// It is gone.
@@ -70,24 +89,26 @@ impl Agenda {
 
 /// A plan being played. Devices are numbered as its nodes are; after them come the hub's replicas, site by site.
 pub(super) struct Play<'a> {
-    plan: &'a Plan,
-    world: World,
-    hub: usize,
+    pub(super) plan: &'a Plan,
+    pub(super) world: World,
+    pub(super) hub: usize,
     /// When the plan's time zero is, in the world's.
-    zero_ms: u64,
-    agenda: Agenda,
-    lan: Lan,
-    ways: Ways,
+    pub(super) zero_ms: u64,
+    pub(super) agenda: Agenda,
+    pub(super) lan: Lan,
+    pub(super) ways: Ways,
     numbers: BTreeMap<CaptureId, usize>,
     ids: Vec<Option<CaptureId>>,
     fates: Vec<Fate>,
     /// Disks of devices that are off.
-    disks: BTreeMap<usize, MemoryStore>,
+    pub(super) disks: BTreeMap<usize, MemoryStore>,
+    pub(super) troubled: Troubled,
     watch: Watch,
+    rules: Option<Rules>,
 }
 
 impl<'a> Play<'a> {
-    pub(super) fn new(plan: &'a Plan, seed: u64) -> Self {
+    pub(super) fn new(plan: &'a Plan, seed: u64, troubles: &[Trouble], rules: Option<Rules>) -> Self {
         let mut world = World::new(seed);
         world.screening_ms = plan.screening_ms;
         let hub = plan.devices.len();
@@ -114,7 +135,13 @@ impl<'a> Play<'a> {
         let lan = Lan::new(plan, seed, &world);
         let fates = plan.captures.iter().map(|capture| Fate::of(*capture)).collect();
         let (zero_ms, ids) = (world.now_ms, vec![None; plan.captures.len()]);
-        Self {
+        if rules.is_some() || !troubles.is_empty() {
+            world.watch();
+        }
+        if rules.is_some() {
+            (1..plan.ends_ms / LOOK_MS).for_each(|look| agenda.at(look * LOOK_MS, Due::Look));
+        }
+        let mut play = Self {
             plan,
             world,
             hub,
@@ -127,12 +154,16 @@ impl<'a> Play<'a> {
             fates,
             disks: BTreeMap::new(),
             watch: Watch::new(plan),
-        }
+            troubled: Troubled::new(troubles.to_vec()),
+            rules,
+        };
+        play.expect_trouble();
+        play
     }
 
-    pub(super) fn play(mut self) -> Outcome {
+    pub(super) fn play(mut self) -> (Outcome, Facts, Option<Failure>) {
         self.listen();
-        loop {
+        while !self.has_failed() {
             let (world_ms, own_ms) = (self.world.next_ms().map(|ms| ms - self.zero_ms), self.agenda.next_ms());
             let Some(next_ms) = world_ms.into_iter().chain(own_ms).min().filter(|ms| *ms < self.plan.ends_ms) else {
                 break;
@@ -146,8 +177,26 @@ impl<'a> Play<'a> {
             }
             self.listen();
         }
+        self.show(|rules, scene| rules.end(scene));
         let notes = self.watch.into_notes(&self.world);
-        Outcome::new(self.plan, &self.world, self.fates, notes)
+        let outcome = Outcome::new(self.plan, &self.world, self.fates, notes);
+        (outcome, self.troubled.facts, self.rules.and_then(|rules| rules.failure))
+    }
+
+    fn has_failed(&self) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.failure.is_some())
+    }
+
+    fn look(&mut self) {
+        self.show(|rules, scene| rules.look(scene));
+    }
+
+    /// Shows the rules how things are.
+    fn show(&mut self, what: impl FnOnce(&mut Rules, &Scene)) {
+        if let Some(rules) = &mut self.rules {
+            let scene = Scene { world: &self.world, facts: &self.troubled.facts, hub: self.hub, zero_ms: self.zero_ms };
+            what(rules, &scene);
+        }
     }
 
     fn happen(&mut self, due: Due) {
@@ -157,6 +206,13 @@ impl<'a> Play<'a> {
             Due::On(device) => self.switch_on(device),
             Due::ClockSet(device, ms) => world.set_clock_by(device, ms),
             Due::Month(device) => self.ways.month(device, world, agenda),
+            Due::Trouble(number) => self.strike(number),
+            Due::Over(number) => self.relent(number),
+            Due::Backup(number) => self.back_up(number),
+            Due::CutAll(device) => _ = self.cut_all(device),
+            Due::GiveUp(link) => self.give_up(link),
+            Due::Lie(device) => self.take_turn(device),
+            Due::Look => self.look(),
             Due::Meet(contact) => self.lan.meet(contact, world, agenda),
             Due::Part(contact) => self.lan.part(contact, world, agenda),
             Due::Dialled(from, to) => self.lan.dialled(from, to, world, agenda),
@@ -188,6 +244,9 @@ impl<'a> Play<'a> {
 
     fn capture(&mut self, number: usize) {
         let planned = self.plan.captures[number];
+        if !self.world.is_on(planned.node as usize) {
+            return;
+        }
         let key = derive(self.world.seed(), &format!("capture {number}"));
         let draft = draft(&key, IMAGES, planned.bytes / usize::from(IMAGES));
         let seed = derive(&key, "seal");
@@ -198,6 +257,16 @@ impl<'a> Play<'a> {
             self.ids[number] = Some(id);
             let now_ms = self.world.now_ms - self.zero_ms;
             self.watch.captured(now_ms, planned.node as usize, number, &mut self.fates[number]);
+            self.note_made(planned.node as usize, id);
+        }
+    }
+
+    fn note_made(&mut self, device: usize, id: CaptureId) {
+        if self.rules.is_some() {
+            let origin = self.world.view(device, id).origin;
+            let images = origin.map_or_else(Vec::new, |origin| origin.blobs.iter().map(|blob| blob.id).collect());
+            let made = Made { device, images, forgotten: false, at_ms: self.world.now_ms };
+            self.troubled.facts.made.insert(id, made);
         }
     }
 
@@ -207,6 +276,10 @@ impl<'a> Play<'a> {
         // Whoever was to read it reads it when the device is on again.
         if let Some((_, on_ms)) = self.plan.devices[node].off.iter().find(|off| self.is_within(**off)) {
             return self.agenda.at(*on_ms, Due::Read(number));
+        }
+        // A device may be out of order by then.
+        if !self.world.is_on(node) {
+            return;
         }
         if self.world.write(node, |replica, now_ms| replica.seen_new(now_ms, id)).is_ok() {
             self.fates[number].seen_ms = Some(self.world.now_ms - self.zero_ms);
@@ -223,14 +296,19 @@ impl<'a> Play<'a> {
         loop {
             for (at_ms, device, on) in self.ways.take_switches() {
                 self.watch.switched(at_ms, device, on, &mut self.fates);
+                self.troubled.facts.gateways.insert(device);
             }
-            let news = self.world.take_news();
-            if news.is_empty() {
+            let (deeds, news) = (self.world.take_deeds(), self.world.take_news());
+            if deeds.is_empty() && news.is_empty() {
                 return;
             }
+            self.troubled.overhear(&deeds);
+            self.show(|rules, scene| rules.deeds(scene, &deeds));
             for (device, event) in news {
+                self.show(|rules, scene| rules.event(scene, device, &event));
                 self.hear(device, &event);
             }
+            self.let_liars_answer();
         }
     }
 

@@ -27,6 +27,7 @@ struct Way {
     link: Option<LinkId>,
     gateway: bool,
     wakes_ms: Option<u64>,
+    portal_until_ms: u64,
 }
 
 impl Ways {
@@ -53,6 +54,30 @@ impl Ways {
             self.switches.push((now_ms - self.zero_ms, device, false));
             (way.online, way.link, way.gateway, way.wakes_ms) = (false, None, false, None);
         }
+    }
+
+    /// A device starts anew where it is, with whatever network is there.
+    pub(super) fn rebooted(&mut self, device: usize, world: &mut World, agenda: &mut Agenda) {
+        let online = self.of.get(&device).is_some_and(|way| way.online);
+        self.restarted(device, world.now_ms);
+        if online {
+            self.online(device, world, agenda);
+        }
+    }
+
+    /// A device's own program runs no more.
+    pub(super) fn silence(&mut self, device: usize) {
+        self.of.remove(&device);
+    }
+
+    /// From now on until a moment, its network lets nobody through. Says whether it has any.
+    pub(super) fn portal(&mut self, device: usize, until_ms: u64, world: &mut World) -> bool {
+        let Some(way) = self.of.get_mut(&device) else { return false };
+        way.portal_until_ms = until_ms.max(way.portal_until_ms);
+        if let Some(link) = way.link {
+            world.cut(link);
+        }
+        true
     }
 
     /// A month of a cap begins.
@@ -92,7 +117,8 @@ impl Ways {
 
     pub(super) fn connected(&mut self, device: usize, hub: usize, world: &mut World, agenda: &mut Agenda) {
         let Some(way) = self.of.get_mut(&device) else { return };
-        if way.carries(device, world) && way.link.is_none() {
+        let passes = world.now_ms >= way.portal_until_ms && way.carries(device, world);
+        if passes && way.link.is_none() {
             way.link = Some(world.link_at(device, hub, way.planned.pace));
             if way.planned.cap_bytes.is_some() {
                 way.link.iter().for_each(|link| world.meter(*link, device));
@@ -166,7 +192,7 @@ impl Ways {
 
 impl Way {
     const fn new(planned: WayOut, uplink: Uplink) -> Self {
-        Self { planned, uplink, online: false, link: None, gateway: false, wakes_ms: None }
+        Self { planned, uplink, online: false, link: None, gateway: false, wakes_ms: None, portal_until_ms: 0 }
     }
 
     /// Whether there is a network, and something left of its cap.

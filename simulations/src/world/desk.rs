@@ -60,11 +60,12 @@ impl Desk {
         self.intake.tick(now_ms);
     }
 
-    /// Carries out what the intake wants, and says whether that was anything. `seed` makes the seeds of verdicts.
+    /// Carries out what the intake wants, and says whether that was anything. Waits are by a clock that nobody sets, `steady_ms`;
+    /// `now_ms` is what the hub's says. `seed` makes the seeds of verdicts.
     pub(super) fn work(
         &mut self,
         engine: &mut Engine<MemoryStore>,
-        now_ms: u64,
+        (steady_ms, now_ms): (u64, u64),
         seed: impl Fn(CaptureId) -> Seed,
     ) -> (bool, Vec<Later>) {
         let (mut worked, mut later) = (false, Vec::new());
@@ -76,12 +77,12 @@ impl Desk {
                         self.intake.accepted(capture, &origin);
                     }
                 }
-                Output::Screen(capture) => later.extend(self.screen(engine, now_ms, capture)),
+                Output::Screen(capture) => later.extend(self.screen(engine, steady_ms, capture)),
                 Output::Answer(capture, content) => {
                     if clerk::answer(engine, now_ms, seed(capture), capture, &content).is_err()
                         && let Ok(Some(origin)) = clerk::origin(engine, capture)
                     {
-                        self.intake.unanswered(now_ms, capture, &origin);
+                        self.intake.unanswered(steady_ms, capture, &origin);
                     }
                 }
             }
@@ -93,26 +94,31 @@ impl Desk {
         (worked, later)
     }
 
-    fn screen(&mut self, engine: &Engine<MemoryStore>, now_ms: u64, capture: CaptureId) -> Option<Later> {
+    fn screen(&mut self, engine: &Engine<MemoryStore>, steady_ms: u64, capture: CaptureId) -> Option<Later> {
         if let Some(refusal) = clerk::refuse(engine, capture) {
-            self.finish(now_ms, capture, Ok(refusal));
+            self.finish(steady_ms, capture, Ok(refusal));
             return None;
         }
         match engine.replica().open_capture(capture) {
-            Ok(Some(Ok(_))) => Some(Later::Screened(now_ms + self.screening_ms, capture)),
+            Ok(Some(Ok(_))) => Some(Later::Screened(steady_ms + self.screening_ms, capture)),
             Ok(Some(Err(error))) => {
-                self.finish(now_ms, capture, Ok(clerk::unreadable(error)));
+                self.finish(steady_ms, capture, Ok(clerk::unreadable(error)));
                 None
             }
             Ok(None) | Err(_) => {
                 if clerk::is_erased(engine, capture) {
                     self.intake.erased(capture);
                 }
-                self.finish(now_ms, capture, Err(Failed::Later("the capture isn't here".into())));
+                self.finish(steady_ms, capture, Err(Failed::Later("the capture isn't here".into())));
                 None
             }
         }
     }
+}
+
+/// What a screening ends with while the database is away.
+pub(super) fn away() -> Failed {
+    Failed::Later("the database is away".to_owned())
 }
 
 /// What is said of a person whom nobody looks for.

@@ -44,6 +44,19 @@ struct Lane {
     last_ms: u64,
     /// Frames that were handed over so far.
     frames: u64,
+    /// Whether nothing gets through any more.
+    dead: bool,
+}
+
+/// What no sound transport does to frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meddling {
+    /// One bit of one is another.
+    Flip(u64),
+    /// It ends too early.
+    Truncate(u64),
+    /// It and the one before it change places.
+    Swap,
 }
 
 /// A link between two devices.
@@ -75,7 +88,7 @@ impl Link {
     /// Whether a device may hand over a frame.
     pub(super) fn has_room(&self, from: usize, now_ms: u64) -> bool {
         let lane = &self.lanes[self.side(from)];
-        if self.closed {
+        if self.closed || lane.dead {
             return false;
         }
         match self.pace.bits_per_s {
@@ -106,7 +119,34 @@ impl Link {
     /// The frame that arrives next at a device.
     pub(super) fn arrive(&mut self, to: usize) -> Option<Vec<u8>> {
         let side = 1 - self.side(to);
+        if self.lanes[side].dead {
+            return None;
+        }
         self.lanes[side].flying.pop_front()
+    }
+
+    /// Nothing that a device sends gets through any more.
+    pub(super) fn go_dead(&mut self, from: usize) {
+        let side = self.side(from);
+        self.lanes[side].dead = true;
+    }
+
+    /// Does something to what a device sent last that mustn't happen. Says whether it could.
+    pub(super) fn meddle(&mut self, from: usize, how: Meddling) -> bool {
+        let side = self.side(from);
+        let flying = &mut self.lanes[side].flying;
+        let last = flying.len().saturating_sub(1);
+        let Some(frame) = flying.back_mut().filter(|frame| !frame.is_empty()) else { return false };
+        match how {
+            Meddling::Flip(bit) => {
+                let bit = (bit % (frame.len() as u64 * 8)) as usize;
+                frame[bit / 8] ^= 1 << (bit % 8);
+            }
+            Meddling::Truncate(len) => frame.truncate((len % frame.len() as u64) as usize),
+            Meddling::Swap if last == 0 => return false,
+            Meddling::Swap => flying.swap(last - 1, last),
+        }
+        true
     }
 
     /// Somebody looks whether there is room.

@@ -5,7 +5,7 @@ mod desk;
 mod link;
 mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crdt::entry::About;
 use crdt::ids::CaptureId;
@@ -15,7 +15,7 @@ use crdt::seal::{Seed, derive};
 use crdt::statement::{CaptureDraft, Image, Shows, Statement};
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::{Store, Ticket};
-use crdt::sync::frame::FRAME_BYTES_MAX;
+use crdt::sync::frame::{FRAME_BYTES_MAX, Frame};
 use crdt::sync::{Engine, Event, Input, LinkClass, LinkId, Output};
 use crdt::view::CaptureView;
 
@@ -24,7 +24,7 @@ pub use clock::Clock;
 use clock::Ticking;
 use desk::{Desk, Later};
 use link::Link;
-pub use link::Pace;
+pub use link::{Meddling, Pace};
 use traffic::Ledger;
 pub use traffic::{Carried, Traffic};
 
@@ -72,6 +72,40 @@ enum Happening {
     DeskTick { hub: usize },
 }
 
+/// What a device did, for whoever watches.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// It handed a frame over to a link.
+    Sent {
+        /// Which device.
+        from: usize,
+        /// Over which link.
+        link: LinkId,
+        /// The frame.
+        frame: Vec<u8>,
+    },
+    /// Something was done to what was sent last that mustn't happen.
+    Meddled(Meddling),
+    /// All that it had written is on its disk.
+    Synced(usize),
+    /// It was started, on whatever its disk had kept.
+    Started(usize),
+}
+
+/// Until when what goes wrong at a hub, in ms of the world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HubTrouble {
+    /// Screenings fail, as when the database is away.
+    pub fails_until_ms: u64,
+    /// They take so long that others would have given up.
+    pub slow_until_ms: u64,
+    /// Their results come twice, the second time late.
+    pub twice_until_ms: u64,
+}
+
+/// How long a slow screening takes, and a result that comes again, in ms.
+const SLOW_MS: u64 = 150_000;
+
 /// A simulated site.
 pub struct World {
     seed: Seed,
@@ -96,6 +130,12 @@ pub struct World {
     news: Option<Vec<(usize, Event)>>,
     /// Traffic of engines that have stopped.
     past: Traffic,
+    /// How hubs fare, each until a moment.
+    pub hub_trouble: HubTrouble,
+    /// What devices did since the last look, if somebody looks.
+    deeds: Option<Vec<Deed>>,
+    /// What is done to the frames that are sent next.
+    armed: VecDeque<Meddling>,
     /// Bytes left to each meter.
     meters: BTreeMap<usize, u64>,
     /// What arrived from whom at whom.
@@ -123,6 +163,9 @@ impl World {
             wire: None,
             news: None,
             past: Traffic::default(),
+            hub_trouble: HubTrouble::default(),
+            deeds: None,
+            armed: VecDeque::new(),
             meters: BTreeMap::new(),
             ledger: Ledger::default(),
         }
@@ -156,6 +199,22 @@ impl World {
         }
     }
 
+    /// Keeps what devices do for [`Self::take_deeds`].
+    pub fn watch(&mut self) {
+        self.deeds = Some(Vec::new());
+    }
+
+    /// What devices have done since the last call, in order.
+    pub fn take_deeds(&mut self) -> Vec<Deed> {
+        self.deeds.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn note(&mut self, deed: impl FnOnce() -> Deed) {
+        if let Some(deeds) = &mut self.deeds {
+            deeds.push(deed());
+        }
+    }
+
     /// Keeps what engines report for [`Self::take_news`], and no longer with each device.
     pub fn tell_all(&mut self) {
         self.news = Some(Vec::new());
@@ -164,6 +223,12 @@ impl World {
     /// What engines have reported since the last call, by device, in order.
     pub fn take_news(&mut self) -> Vec<(usize, Event)> {
         self.news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// How many events wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.heap.len()
     }
 
     /// When the next event is.
@@ -365,6 +430,33 @@ impl World {
         }
     }
 
+    /// Nothing that a device sends over a link gets through any more, and neither end is told.
+    pub fn go_dead(&mut self, link: LinkId, from: usize) {
+        if let Some(there) = self.links.get_mut(&link) {
+            there.go_dead(from);
+        }
+    }
+
+    /// Does something that mustn't happen to the next frame that anybody sends.
+    pub fn meddle(&mut self, how: Meddling) {
+        self.armed.push_back(how);
+    }
+
+    /// The two ends of a link that is up.
+    #[must_use]
+    pub fn ends(&self, link: LinkId) -> Option<[usize; 2]> {
+        self.links.get(&link).map(|there| there.ends)
+    }
+
+    /// A device's disk, while it runs.
+    ///
+    /// # Panics
+    ///
+    /// If the device is switched off.
+    pub fn disk(&mut self, device: usize) -> &mut MemoryStore {
+        self.devices[device].engine.as_mut().expect("the device is on").store_mut()
+    }
+
     /// Cuts a link: what is on the way is lost.
     pub fn cut(&mut self, link: LinkId) {
         let Some(gone) = self.links.remove(&link) else { return };
@@ -422,6 +514,14 @@ impl World {
         store
     }
 
+    /// As [`Self::crash`], but of what wasn't durable so many thousandths happen to be on the disk.
+    pub fn crash_keeping(&mut self, device: usize, thousandths: u32) -> MemoryStore {
+        let mut store = self.stop(device);
+        let (durable, applied) = (store.durable().0, store.applied().0);
+        store.crash_keeping(Ticket(durable + (applied - durable) * u64::from(thousandths.min(1_000)) / 1_000));
+        store
+    }
+
     /// An orderly stop: links go, the disk keeps everything.
     pub fn stop(&mut self, device: usize) -> MemoryStore {
         let spot = &mut self.devices[device];
@@ -451,6 +551,7 @@ impl World {
             spot.desk = Some(Desk::open(&engine, self.screening_ms));
         }
         spot.engine = Some(engine);
+        self.note(|| Deed::Started(device));
         self.drain(device);
     }
 
@@ -470,6 +571,12 @@ impl World {
     pub fn set_clock(&mut self, device: usize, ahead_ms: i64, drift_ppm: i32) {
         self.devices[device].clock = Ticking::new(self.now_ms, ahead_ms, drift_ppm);
         self.look_at_clock(device);
+    }
+
+    /// Lets a device's clock gain so many millionths from now on.
+    pub fn set_drift(&mut self, device: usize, ppm: i32) {
+        let ahead_ms = self.says(device).cast_signed().wrapping_sub(self.now_ms.cast_signed());
+        self.set_clock(device, ahead_ms, ppm);
     }
 
     /// Sets a device's clock forward, or back if it is negative, by so many ms.
@@ -546,9 +653,8 @@ impl World {
             }
             Happening::Screened { hub, capture } => self.screened(hub, capture),
             Happening::DeskTick { hub } => {
-                let now_ms = self.says(hub);
                 if let Some(desk) = &mut self.devices[hub].desk {
-                    desk.tick(now_ms);
+                    desk.tick(self.now_ms);
                     self.drain(hub);
                 }
                 return Some(false);
@@ -626,9 +732,10 @@ impl World {
     }
 
     fn screened(&mut self, hub: usize, capture: CaptureId) {
-        let now_ms = self.says(hub);
+        let now_ms = self.now_ms;
         if let Some(desk) = &mut self.devices[hub].desk {
-            desk.finish(now_ms, capture, Ok(desk::no_match()));
+            let fails = self.now_ms < self.hub_trouble.fails_until_ms;
+            desk.finish(now_ms, capture, if fails { Err(desk::away()) } else { Ok(desk::no_match()) });
             self.drain(hub);
         }
     }
@@ -640,6 +747,7 @@ impl World {
         engine.store_mut().sync();
         let ticket = engine.replica().store().durable();
         spot.told_durable = ticket;
+        self.note(|| Deed::Synced(device));
         self.input(device, Input::Durable(ticket));
     }
 
@@ -692,18 +800,22 @@ impl World {
 
     /// What a hub's desk has to do. Says whether it did anything.
     fn work(&mut self, hub: usize) -> bool {
-        let (now_ms, seed, spot) = (self.says(hub), self.seed, &mut self.devices[hub]);
+        let (times, seed, spot) = ((self.now_ms, self.says(hub)), self.seed, &mut self.devices[hub]);
         let (true, Some(desk), Some(engine)) = (self.hubs_answer, &mut spot.desk, &mut spot.engine) else {
             return false;
         };
-        let (worked, later) = desk.work(engine, now_ms, |capture| derive(&seed, &format!("verdict {capture}")));
-        let clock = self.devices[hub].clock;
+        let (worked, later) = desk.work(engine, times, |capture| derive(&seed, &format!("verdict {capture}")));
         for later in later {
             match later {
                 Later::Screened(at_ms, capture) => {
-                    self.schedule(clock.when(self.now_ms, at_ms), Happening::Screened { hub, capture });
+                    let slow_ms = if self.now_ms < self.hub_trouble.slow_until_ms { SLOW_MS } else { 0 };
+                    let at_ms = at_ms + slow_ms;
+                    self.schedule(at_ms, Happening::Screened { hub, capture });
+                    if self.now_ms < self.hub_trouble.twice_until_ms {
+                        self.schedule(at_ms + SLOW_MS, Happening::Screened { hub, capture });
+                    }
                 }
-                Later::Tick(at_ms) => self.schedule(clock.when(self.now_ms, at_ms), Happening::DeskTick { hub }),
+                Later::Tick(at_ms) => self.schedule(at_ms, Happening::DeskTick { hub }),
             }
         }
         worked
@@ -724,10 +836,22 @@ impl World {
                     break;
                 }
                 let Some(bytes) = engine.transmit(id) else { break };
+                if let Some(deeds) = &mut self.deeds {
+                    deeds.push(Deed::Sent { from: device, link: id, frame: bytes.clone() });
+                }
                 if let Some(left) = link.meter.and_then(|meter| self.meters.get_mut(&meter)) {
                     *left = left.saturating_sub(bytes.len() as u64);
                 }
+                // Who somebody is, a transport has settled before.
+                let is_struck = !self.armed.is_empty()
+                    && !matches!(Frame::decode(&bytes), Ok(Frame::Knock { .. } | Frame::Hello(_)));
                 sent.push((id, link.send(device, now_ms, bytes)));
+                if is_struck
+                    && let Some(how) = self.armed.pop_front_if(|how| link.meddle(device, *how))
+                    && let Some(deeds) = &mut self.deeds
+                {
+                    deeds.push(Deed::Meddled(how));
+                }
             }
         }
         spot.waiting = full;
@@ -768,13 +892,21 @@ impl World {
     }
 }
 
+/// What everything that is about a person begins with here, so that it can be searched for where nobody may read it.
+pub const PERSON: &str = "SOMEBODY";
+
 /// A draft with images of bytes that follow from a seed.
 #[must_use]
 pub(crate) fn draft(seed: &Seed, images: u8, bytes: usize) -> CaptureDraft {
     let image = |finger: u8| {
         let mut content = vec![0; bytes];
         blake3::Hasher::new().update(seed).update(&[finger]).finalize_xof().fill(&mut content);
+        if let Some(begins) = content.get_mut(..PERSON.len()) {
+            begins.copy_from_slice(PERSON.as_bytes());
+        }
         Image { shows: Shows::Finger(finger), bytes: content.into() }
     };
-    CaptureDraft { purpose: "exercise".into(), images: (1..=images).map(image).collect(), ..CaptureDraft::default() }
+    let particulars = [("family_name".to_owned(), format!("{PERSON} {}", seed[0]).into())].into_iter().collect();
+    let images = (1..=images).map(image).collect();
+    CaptureDraft { purpose: "exercise".into(), images, particulars, ..CaptureDraft::default() }
 }

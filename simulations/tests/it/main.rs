@@ -10,6 +10,7 @@ mod crashes;
 mod edits;
 mod erasure;
 mod forks;
+mod fuzz;
 mod hostile;
 mod kit;
 mod liar;

@@ -25,7 +25,7 @@ const FOR_TESTS: [&str; 1] = ["synth"];
 
 /// The owners of each heavy package. In a package that has a pure half it is optional, so that the simulator builds
 /// without it.
-const OWNERS: [(&str, &[&str]); 38] = [
+const OWNERS: [(&str, &[&str]); 39] = [
     ("argon2", &["node"]),
     ("automerge", &["crdt"]),
     ("bip39", &["node"]),
@@ -44,6 +44,7 @@ const OWNERS: [(&str, &[&str]); 38] = [
     ("plotters", &["simulations"]),
     ("libm", &["simulations"]),
     ("strsim", &["simulations"]),
+    ("memchr", &["simulations"]),
     ("toml", &["simulations"]),
     ("if-addrs", &["node"]),
     ("libp2p", &["mesh"]),

@@ -1,11 +1,15 @@
 //! `greenline sim`: operations planned and traces replayed in virtual time.
 
+mod case;
 mod compare;
+mod fuzz;
 mod import;
 mod out;
 mod play;
+mod replay;
 mod run;
 mod scenarios;
+mod shrink;
 mod source;
 mod sweep;
 
@@ -28,6 +32,12 @@ enum SimCommand {
     Compare(compare::CompareArgs),
     /// Play a scenario with one or two settings through several values
     Sweep(sweep::SweepArgs),
+    /// Play small operations in which everything goes wrong, and look whether the rules hold
+    Fuzz(fuzz::FuzzArgs),
+    /// Play one of them again
+    Replay(replay::ReplayArgs),
+    /// Make one that breaks a rule smaller, and write it to a file
+    Shrink(shrink::ShrinkArgs),
     /// List the scenarios that come with the program, print one, or list radios and uplinks
     Scenarios(scenarios::ScenariosArgs),
     /// Read a contact trace, tell it in numbers, write it as a table
@@ -39,6 +49,9 @@ pub(crate) fn run(args: &SimArgs) -> Result<(), Failure> {
         SimCommand::Run(args) => run::run(args),
         SimCommand::Compare(args) => compare::run(args),
         SimCommand::Sweep(args) => sweep::run(args),
+        SimCommand::Fuzz(args) => fuzz::run(args),
+        SimCommand::Replay(args) => replay::run(args),
+        SimCommand::Shrink(args) => shrink::run(args),
         SimCommand::Scenarios(args) => scenarios::run(args),
         SimCommand::Import(args) => import::run(args),
     }

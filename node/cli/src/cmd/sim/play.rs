@@ -86,7 +86,7 @@ pub(super) fn title(scenario: &Scenario) -> String {
 }
 
 /// Set once somebody asks to stop. Whoever asks again needn't wait.
-fn stop_when_asked() -> Result<Arc<AtomicBool>, Failure> {
+pub(super) fn stop_when_asked() -> Result<Arc<AtomicBool>, Failure> {
     /// What a shell calls a program that Ctrl-C has ended.
     const INTERRUPTED: i32 = 130;
     let stop = Arc::new(AtomicBool::new(false));
@@ -103,7 +103,7 @@ fn stop_when_asked() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// A bar on a terminal; nothing elsewhere.
-fn progress(name: &str, runs: u64) -> ProgressBar {
+pub(super) fn progress(name: &str, runs: u64) -> ProgressBar {
     let target =
         if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(runs), target);

@@ -220,7 +220,7 @@ fn bytes(count: f64) -> String {
 }
 
 /// A whole number with commas between thousands.
-fn whole(number: f64) -> String {
+pub(super) fn whole(number: f64) -> String {
     let digits = format!("{number:.0}");
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or_default()).collect();
