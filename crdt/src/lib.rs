@@ -60,6 +60,7 @@
 
 pub mod audit;
 pub mod blob;
+pub mod canary;
 pub mod codec;
 pub mod entry;
 pub mod examination;

@@ -14,6 +14,7 @@ use ed25519_zebra::{Signature, SigningKey, VerificationKey};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
+use crate::canary::{self, Canary};
 use crate::codec::encode;
 use crate::ids::{DeviceId, LogId, SiteId};
 use crate::site::{CertificateError, Manifest};
@@ -165,6 +166,9 @@ impl Revoked {
     /// How many entries of a device's log still count: all, if it isn't revoked.
     #[must_use]
     pub fn trusted(&self, device: &DeviceId, log: LogId) -> u64 {
+        if canary::sings(Canary::Revocation) {
+            return u64::MAX;
+        }
         self.0.get(device).map_or(u64::MAX, |trusted| trusted.get(&log).copied().unwrap_or(0))
     }
 

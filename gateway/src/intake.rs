@@ -13,6 +13,7 @@
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::{BTreeSet, VecDeque};
 
+use crdt::canary::{self, Canary};
 use crdt::ids::CaptureId;
 use crdt::statement::{Priority, VerdictContent};
 use crdt::time::Hlc;
@@ -117,6 +118,11 @@ impl Intake {
 
     /// A screening ended.
     pub fn screened(&mut self, now_ms: u64, capture: CaptureId, result: Result<VerdictContent, Failed>) {
+        if canary::sings(Canary::Submission)
+            && let Ok(content) = &result
+        {
+            self.outputs.push_back(Output::Answer(capture, Box::new(content.clone())));
+        }
         let Some(job) = self.jobs.get_mut(&capture).filter(|job| job.on_seat) else { return };
         job.on_seat = false;
         self.taken -= 1;

@@ -181,7 +181,14 @@ impl Liar {
             let header = Header { seq: entry.header().seq + 1_000, ..entry.header().clone() };
             Entry::sign(own, header, entry.body.as_ref().map_or_else(Vec::new, |body| body.to_vec()))
         };
-        in_frames(self.heard.values().map(forge).collect())
+        // And what would come next in each log, if its author wrote it.
+        let next = |entry: &Entry| {
+            let header = entry.header();
+            let header = Header { seq: header.seq + 1, prev: header.hash(), ..header.clone() };
+            Entry::sign(own, header, entry.body.as_ref().map_or_else(Vec::new, |body| body.to_vec()))
+        };
+        let last: BTreeMap<LogId, &Entry> = self.heard.iter().map(|((log, _), entry)| (*log, entry)).collect();
+        in_frames(last.into_values().map(next).chain(self.heard.values().map(forge)).collect())
     }
 
     fn strangers(&mut self, now_ms: u64) -> Vec<Vec<u8>> {

@@ -14,6 +14,7 @@ use super::timers::{Timer, Timers};
 use super::watch::Counters;
 use super::{CloseReason, Event, Input, LinkId, Output};
 use crate::blob::{BlobRef, Outline};
+use crate::canary::{self, Canary};
 use crate::codec::encode;
 use crate::entry::About;
 use crate::ids::{CaptureId, DeviceId, LogId};
@@ -133,6 +134,9 @@ impl<S: Store> Engine<S> {
         self.timers.set(Timer::House, now_ms + HOUSE_MS);
         let result = write(&mut self.replica);
         self.settle_news(now_ms, None);
+        if canary::sings(Canary::Durability) {
+            self.durable(now_ms, self.replica.last_ticket());
+        }
         result
     }
 
@@ -235,6 +239,9 @@ impl<S: Store> Engine<S> {
         if session.phase != Phase::Open {
             return None;
         }
+        if canary::is_overwritten(&self.replica.identity().device().0, &session.device.0) {
+            return self.knowledge_frame(link);
+        }
         let frame = self.frontier_frame(link).or_else(|| self.entries_frame(link));
         frame.or_else(|| self.knowledge_frame(link)).or_else(|| self.blob_frame(link))
     }
@@ -263,6 +270,9 @@ impl<S: Store> Engine<S> {
             return;
         }
         let Ok(frame) = Frame::decode(bytes) else {
+            if canary::sings(Canary::Frontier) {
+                return canary::overwrite(&self.replica.identity().device().0, &session.device.0);
+            }
             self.counters.malformed += 1;
             return self.break_off(now_ms, link, "a frame can't be read");
         };

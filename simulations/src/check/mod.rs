@@ -11,6 +11,7 @@ mod kept;
 mod once;
 mod order;
 pub(crate) mod quiet;
+mod revoked;
 mod sealed;
 mod stages;
 
@@ -94,6 +95,7 @@ impl Rules {
             Box::<equal::Equal>::default(),
             Box::<answered::Answered>::default(),
             Box::<order::Order>::default(),
+            Box::<revoked::Revoked>::default(),
         ];
         Self { rules, failure: None }
     }

@@ -9,7 +9,7 @@ use crate::operation::{Plan, PlannedCapture, PlannedDevice, Radio, WayOut};
 use crate::oracle::Online;
 use crate::site::Member;
 use crate::trace::{Contact, Node, Trace};
-use crate::trouble::{Draws, Trouble, draw};
+use crate::trouble::{Draws, Trouble, What, draw};
 use crate::world::{Clock, Pace};
 
 const MINUTE_MS: u64 = 60_000;
@@ -142,8 +142,10 @@ impl Case {
                 it.0
             ));
         }
-        if let Some(it) = self.trouble.iter().find(|it| it.at_ms > self.ends_ms || it.what.lasts_ms() > self.ends_ms) {
-            return Err(format!("the trouble at {} ms goes beyond the end", it.at_ms));
+        let often = |it: &Trouble| matches!(it.what, What::Flap { times, .. } if times as usize > EVENTS_MAX);
+        let late = |it: &Trouble| it.at_ms > self.ends_ms || it.what.lasts_ms() > self.ends_ms;
+        if let Some(it) = self.trouble.iter().find(|it| late(it) || often(it)) {
+            return Err(format!("the trouble at {} ms goes beyond the end, or strikes too often", it.at_ms));
         }
         Ok(())
     }

@@ -31,8 +31,8 @@ pub(crate) struct Facts {
     pub(crate) made: BTreeMap<CaptureId, Made>,
     /// Devices whose program lies.
     pub(crate) liars: BTreeSet<usize>,
-    /// Devices that were revoked.
-    pub(crate) revoked: BTreeSet<usize>,
+    /// Devices that were revoked, and when.
+    pub(crate) revoked: BTreeMap<usize, u64>,
     /// Devices that exist twice, or went on from an older disk: their logs may fork.
     pub(crate) copied: BTreeSet<usize>,
     /// Images of which a bit is another on some disk.
@@ -60,7 +60,7 @@ pub(crate) struct Made {
 impl Facts {
     /// Whether a device does what its program should, and belongs.
     pub(crate) fn is_honest(&self, device: usize) -> bool {
-        !self.liars.contains(&device) && !self.revoked.contains(&device)
+        !self.liars.contains(&device) && !self.revoked.contains_key(&device)
     }
 
     /// Whether a capture must reach the hub in the end: its device is honest, and its images are sound.
@@ -332,7 +332,8 @@ impl Play<'_> {
         let order = Statement::Revocation(Box::new(self.world.site.authority().revoke(charge)));
         let written = self.world.state(by, About::Site, &order).is_ok();
         if written {
-            self.troubled.facts.revoked.insert(device);
+            let now_ms = self.world.now_ms;
+            self.troubled.facts.revoked.entry(device).or_insert(now_ms);
         }
         written
     }

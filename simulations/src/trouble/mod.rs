@@ -331,7 +331,7 @@ impl What {
             | Self::HubSlow { for_ms }
             | Self::HubTwice { for_ms }
             | Self::Copy { for_ms, .. } => *for_ms,
-            Self::Flap { times, every_ms, .. } => *times as u64 * *every_ms,
+            Self::Flap { times, every_ms, .. } => (*times as u64).saturating_mul(*every_ms),
             _ => 0,
         }
     }

@@ -846,11 +846,9 @@ impl World {
                 let is_struck = !self.armed.is_empty()
                     && !matches!(Frame::decode(&bytes), Ok(Frame::Knock { .. } | Frame::Hello(_)));
                 sent.push((id, link.send(device, now_ms, bytes)));
-                if is_struck
-                    && let Some(how) = self.armed.pop_front_if(|how| link.meddle(device, *how))
-                    && let Some(deeds) = &mut self.deeds
-                {
-                    deeds.push(Deed::Meddled(how));
+                if is_struck && let Some(how) = self.armed.front().copied().filter(|how| link.meddle(device, *how)) {
+                    self.armed.pop_front();
+                    self.deeds.iter_mut().for_each(|deeds| deeds.push(Deed::Meddled(how)));
                 }
             }
         }

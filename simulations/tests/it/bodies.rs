@@ -1,8 +1,9 @@
-//! What the readers of contact traces and of scenarios have to bear, as plain functions: the tests call them with random and with
+//! What the readers of contact traces, scenarios and schedules of trouble have to bear, as plain functions: the tests call them with random and with
 //! mutated bytes, the fuzz targets in `tests/fuzz` with whatever the fuzzer makes up.
 
 use std::io::{self, BufRead, Cursor};
 
+use simulations::fuzz::{Case, play};
 use simulations::scenario::{Scenario, no_files};
 use simulations::trace::{Format, read};
 
@@ -107,4 +108,15 @@ pub(crate) fn table(data: &[u8]) {
         "met.csv" => folder(name),
         _ => Ok(Box::new(Cursor::new(data.to_vec()))),
     });
+}
+
+/// A schedule of trouble: refused in words, or played if it is small.
+pub(crate) fn case(data: &[u8]) {
+    match Case::from_toml(&String::from_utf8_lossy(data)) {
+        Ok(case) if case.devices.len() <= 3 && case.trouble.len() <= 20 && case.ends_ms < 2 * 3_600_000 => {
+            drop(play(&case));
+        }
+        Ok(case) => drop(case.plan()),
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
 }

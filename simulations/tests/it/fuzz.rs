@@ -8,6 +8,9 @@ use std::sync::atomic::AtomicBool;
 use simulations::fuzz::{Case, play};
 use simulations::many;
 use simulations::trouble::Class;
+use synth::hostile::bears;
+
+use crate::bodies;
 
 /// `HEAVY=1` plays twenty times as many seeds.
 #[test]
@@ -82,4 +85,15 @@ fn a_file_that_holds_no_case_is_refused_with_the_place() {
         let error = Case::from_toml(&damage).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
+}
+
+#[test]
+fn hostile_files_are_a_case_that_can_be_played_or_an_error() {
+    let mut small = Case::draw(1);
+    small.devices.truncate(3);
+    small.contacts.retain(|it| it.2.max(it.3) < 3);
+    small.captures.retain(|it| it.1 < 3);
+    small.trouble.truncate(12);
+    let all = Case::draw(9).to_toml();
+    bears("schedules of trouble", &[("small", small.to_toml().into()), ("all", all.into())], 150, bodies::case);
 }

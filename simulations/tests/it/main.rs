@@ -3,6 +3,8 @@
 
 mod aliases;
 mod bodies;
+#[cfg(feature = "canary")]
+mod canary;
 mod clocks;
 mod compare;
 mod converge;
