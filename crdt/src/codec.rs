@@ -52,6 +52,24 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8], max: usize) -> Result<T, Decode
     }
 }
 
+/// Encodes a value and zeros after it, up to a multiple of `block` bytes: so a sealed value's length tells little of it.
+#[must_use]
+pub fn encode_padded<T: Serialize + ?Sized>(value: &T, block: usize) -> Vec<u8> {
+    let mut bytes = encode(value);
+    bytes.resize(bytes.len().next_multiple_of(block), 0);
+    bytes
+}
+
+/// Decodes one value of at most `max` bytes that [`encode_padded`] made.
+pub fn decode_padded<T: DeserializeOwned>(bytes: &[u8], block: usize, max: usize) -> Result<T, DecodeError> {
+    if bytes.len() > max {
+        return Err(DecodeError::TooLong { bytes: bytes.len(), max });
+    }
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    let padded = (bytes.len() - rest.len()).next_multiple_of(block) == bytes.len();
+    if padded && rest.iter().all(|byte| *byte == 0) { Ok(value) } else { Err(DecodeError::Trailing(rest.len())) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +82,19 @@ mod tests {
         assert!(matches!(decode::<(u64, String)>(&bytes[..3], 100), Err(DecodeError::Malformed(_))));
         let longer = [bytes, vec![0]].concat();
         assert_eq!(decode::<(u64, String)>(&longer, 100), Err(DecodeError::Trailing(1)));
+    }
+
+    #[test]
+    fn a_padded_value_fills_its_block_with_zeros_and_nothing_else() {
+        let read = |bytes: &[u8]| decode_padded::<String>(bytes, 16, 100);
+        let [full, over] = ["fifteen letters", "sixteen letters!"].map(|text| encode_padded(text, 16));
+        assert_eq!((full.len(), over.len()), (16, 32));
+        assert_eq!((read(&full), read(&over)), (Ok("fifteen letters".into()), Ok("sixteen letters!".into())));
+        assert_eq!(read(&over[..31]), Err(DecodeError::Trailing(14)));
+        assert_eq!(read(&[full, vec![0; 16]].concat()), Err(DecodeError::Trailing(16)), "a block too many");
+        let mut changed = over;
+        changed[31] = 1;
+        assert_eq!(read(&changed), Err(DecodeError::Trailing(15)));
+        assert!(matches!(decode_padded::<String>(&[0; 112], 16, 100), Err(DecodeError::TooLong { .. })));
     }
 }

@@ -28,6 +28,10 @@ pub const PARTICULARS_MAX: usize = 32;
 pub const PARTICULAR_BYTES_MAX: usize = 500;
 /// Most gallery references that a verdict names to its reviewers.
 pub const CANDIDATES_MAX: usize = 10;
+/// An [`Answer`] is filled up to a multiple of this before it is sealed: none that we give is longer than one.
+pub const ANSWER_BLOCK_BYTES: usize = 512;
+/// So are references: as many as there may be, of 64 bytes each, take one.
+pub const REFERENCES_BLOCK_BYTES: usize = 768;
 
 /// The number of each kind of entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -261,13 +265,16 @@ pub struct Receipt {
     pub payload: ByteArray<32>,
 }
 
-/// A hub's answer. That it exists is open, what it says is sealed to the origin and the supervisors.
+/// A hub's answer. That it exists is open, what it says is sealed. Both parts are always there and are filled up, so that
+/// neither their number nor their length tells what it says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// Body hash of the capture that was screened.
     pub payload: ByteArray<32>,
-    /// Sealed [`VerdictContent`].
-    pub sealed: Sealed,
+    /// Sealed [`Answer`]: to the origin, the supervisors and the hub itself.
+    pub answer: Sealed,
+    /// Sealed database references, best first: to the supervisors who may examine, which the origin's device never may.
+    pub references: Sealed,
 }
 
 /// The three values of an answer, in rising order of weight.
@@ -282,8 +289,8 @@ pub enum VerdictValue {
     Candidate,
 }
 
-/// What a verdict says, for its readers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a hub found. It leaves the hub in two sealed parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerdictContent {
     /// The answer.
     pub value: VerdictValue,
@@ -302,6 +309,23 @@ impl VerdictContent {
         let (candidates, basis) = (Vec::new(), Vec::new());
         Self { value: VerdictValue::Inconclusive, reason: Some(reason.into()), candidates, basis }
     }
+
+    /// All of it but the references.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        Answer { value: self.value, reason: self.reason.clone(), basis: self.basis.clone() }
+    }
+}
+
+/// What a verdict says to whoever asked and to the supervisors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The answer.
+    pub value: VerdictValue,
+    /// In words, for `inconclusive`: what was wrong, and what to do.
+    pub reason: Option<String>,
+    /// The images that it rests on.
+    pub basis: Vec<Shows>,
 }
 
 /// An examiner's word on a verdict.
@@ -607,8 +631,8 @@ impl Capture {
 /// The one documented order of verdicts that disagree: a candidate outweighs an inconclusive answer, which outweighs no match,
 /// whoever gave them; all of them are shown.
 #[must_use]
-pub fn weightiest(verdicts: &[VerdictContent]) -> Option<&VerdictContent> {
-    verdicts.iter().max_by_key(|verdict| verdict.value)
+pub fn weightiest(answers: &[Answer]) -> Option<&Answer> {
+    answers.iter().max_by_key(|answer| answer.value)
 }
 
 fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
@@ -645,7 +669,7 @@ mod tests {
 
     #[test]
     fn the_weightiest_verdict_is_the_candidate() {
-        let content = |value| VerdictContent { value, reason: None, candidates: vec![], basis: vec![] };
+        let content = |value| Answer { value, reason: None, basis: vec![] };
         let all = [VerdictValue::Candidate, VerdictValue::NoMatch, VerdictValue::Inconclusive].map(content);
         assert_eq!(weightiest(&all).unwrap().value, VerdictValue::Candidate);
         assert_eq!(weightiest(&all[1..]).unwrap().value, VerdictValue::Inconclusive);

@@ -1,13 +1,18 @@
 //! Reading what is sealed to this device: own captures, captures to screen, verdicts and reviews.
 
+use serde::de::DeserializeOwned;
+
 use super::Replica;
 use super::write::context;
 use crate::blob::BlobRef;
-use crate::codec::decode;
+use crate::codec::{DecodeError, decode, decode_padded};
 use crate::entry::{BODY_BYTES_MAX, Entry};
 use crate::ids::CaptureId;
-use crate::seal::{ContentKey, SealError, SealingSecret};
-use crate::statement::{Capture, Image, Inside, Kind, Outcome, ReviewContent, Statement, VerdictContent, VerdictValue};
+use crate::seal::{ContentKey, SealError, Sealed, SealingSecret};
+use crate::statement::{
+    ANSWER_BLOCK_BYTES, Answer, Capture, Image, Inside, Kind, Outcome, REFERENCES_BLOCK_BYTES, ReviewContent,
+    Statement, VerdictValue,
+};
 use crate::store::{Store, StoreError};
 use crate::view::Mark;
 
@@ -25,7 +30,9 @@ pub struct ReadVerdict {
     /// Who gave it and when.
     pub mark: Mark,
     /// What it says; `NotForUs` for carriers.
-    pub content: Result<VerdictContent, SealError>,
+    pub content: Result<Answer, SealError>,
+    /// Database references, best first: `NotForUs` for all but supervisors, and on the device that captured.
+    pub references: Result<Vec<String>, SealError>,
 }
 
 /// A review, and what it says if it may be read here.
@@ -88,8 +95,10 @@ impl<S: Store> Replica<S> {
         let mut verdicts = Vec::new();
         for mark in view.verdicts.iter() {
             if let Some(Statement::Verdict(verdict)) = self.statement_at(mark)? {
-                let content = self.open_sealed(&verdict.sealed, id, "verdict");
-                verdicts.push(ReadVerdict { mark: mark.clone(), content });
+                let mark = mark.clone();
+                let content = self.open_padded(&verdict.answer, id, "verdict", ANSWER_BLOCK_BYTES);
+                let references = self.open_padded(&verdict.references, id, "references", REFERENCES_BLOCK_BYTES);
+                verdicts.push(ReadVerdict { mark, content, references });
             }
         }
         Ok(verdicts)
@@ -101,7 +110,7 @@ impl<S: Store> Replica<S> {
         let mut reviews = Vec::new();
         for mark in view.reviews.iter() {
             if let Some(Statement::Review(review)) = self.statement_at(mark)? {
-                let content = self.open_sealed(&review.sealed, id, "review");
+                let content = self.open_sealed(&review.sealed, id, "review", |plain| decode(plain, BODY_BYTES_MAX));
                 reviews.push(ReadReview { mark: mark.clone(), content });
             }
         }
@@ -137,15 +146,26 @@ impl<S: Store> Replica<S> {
         Ok((BlobRef::of(&bytes) == Ok(*blob)).then_some(bytes))
     }
 
-    fn open_sealed<T: serde::de::DeserializeOwned>(
+    fn open_padded<T: DeserializeOwned>(
         &self,
-        sealed: &crate::seal::Sealed,
+        sealed: &Sealed,
         id: CaptureId,
         purpose: &str,
+        block: usize,
+    ) -> Result<T, SealError> {
+        self.open_sealed(sealed, id, purpose, |plain| decode_padded(plain, block, BODY_BYTES_MAX))
+    }
+
+    fn open_sealed<T>(
+        &self,
+        sealed: &Sealed,
+        id: CaptureId,
+        purpose: &str,
+        read: impl FnOnce(&[u8]) -> Result<T, DecodeError>,
     ) -> Result<T, SealError> {
         let context = context(&self.site().0, id, purpose);
         let plain = sealed.open(self.identity.device(), &self.identity.sealing, &context)?;
-        decode(&plain, BODY_BYTES_MAX).map_err(|_| SealError::Broken)
+        read(&plain).map_err(|_| SealError::Broken)
     }
 
     pub(super) fn capture_statement(&self, id: CaptureId) -> Result<Option<Capture>, StoreError> {

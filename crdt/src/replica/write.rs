@@ -7,15 +7,16 @@ use super::Replica;
 use super::ingest::Work;
 use super::log::Head;
 use crate::blob::{BlobError, BlobRef};
-use crate::codec::encode;
+use crate::codec::{encode, encode_padded};
 use crate::entry::{About, BODY_BYTES_MAX, ENTRY_VERSION, Entry, Header};
 use crate::ids::{CaptureId, EntryHash};
 use crate::record::EditError;
 use crate::seal::{ContentKey, Reader, SealError, Sealed, Seed, derive};
 use crate::site::{CertificateError, Roles};
 use crate::statement::{
-    Capture, CaptureDraft, Erasure, IMAGES_MAX, Inside, Kind, PARTICULAR_BYTES_MAX, PARTICULARS_MAX, Receipt, Review,
-    ReviewContent, Seen, Statement, Verdict, VerdictContent, Why, capture_id,
+    ANSWER_BLOCK_BYTES, Capture, CaptureDraft, Erasure, IMAGES_MAX, Inside, Kind, PARTICULAR_BYTES_MAX,
+    PARTICULARS_MAX, REFERENCES_BLOCK_BYTES, Receipt, Review, ReviewContent, Seen, Statement, Verdict, VerdictContent,
+    Why, capture_id,
 };
 use crate::store::{Store, StoreError, Ticket};
 use crate::time::Hlc;
@@ -161,7 +162,8 @@ impl<S: Store> Replica<S> {
         self.append(now_ms, About::Capture(id), &Statement::Receipt(Receipt { payload }))
     }
 
-    /// As a hub: answers a capture, sealed to its origin and the supervisors.
+    /// As a hub: answers a capture. The answer is sealed to its origin and the supervisors, the references to the supervisors
+    /// who may examine it.
     pub fn verdict_new(
         &mut self,
         now_ms: u64,
@@ -170,9 +172,24 @@ impl<S: Store> Replica<S> {
         content: &VerdictContent,
     ) -> Result<Written, AppendError> {
         let origin = self.origin(id)?;
-        let readers = self.answer_readers(&origin, now_ms);
-        let sealed = Sealed::new(&encode(content), &readers, &context(&self.site().0, id, "verdict"), seed)?;
-        self.append(now_ms, About::Capture(id), &Statement::Verdict(Verdict { payload: origin.payload, sealed }))
+        let seal = |plain: &[u8], readers: &[Reader], purpose| {
+            Sealed::new(plain, readers, &context(&self.site().0, id, purpose), derive(&seed, purpose))
+        };
+        let (answer, references) = (content.answer(), &content.candidates);
+        let verdict = Verdict {
+            payload: origin.payload,
+            answer: seal(
+                &encode_padded(&answer, ANSWER_BLOCK_BYTES),
+                &self.answer_readers(&origin, now_ms),
+                "verdict",
+            )?,
+            references: seal(
+                &encode_padded(references, REFERENCES_BLOCK_BYTES),
+                &self.examiners(&origin, now_ms),
+                "references",
+            )?,
+        };
+        self.append(now_ms, About::Capture(id), &Statement::Verdict(verdict))
     }
 
     /// As an examiner: says what looking at the newest verdict showed.
@@ -397,6 +414,13 @@ impl<S: Store> Replica<S> {
         readers.push(self.own_reader());
         readers.sort();
         readers.dedup();
+        readers
+    }
+
+    /// Who may examine a capture. Its own device may not, also if it is a supervisor's, and so reads no references.
+    fn examiners(&self, origin: &Origin, now_ms: u64) -> Vec<Reader> {
+        let mut readers = self.members(Roles::SUPERVISOR, now_ms);
+        readers.retain(|reader| reader.device != origin.device);
         readers
     }
 

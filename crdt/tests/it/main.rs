@@ -13,3 +13,4 @@ mod properties;
 mod roles;
 mod site;
 mod store_faults;
+mod verdicts;

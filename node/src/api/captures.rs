@@ -305,7 +305,7 @@ fn verdict_json(engine: &Engine, verdict: &ReadVerdict, origin: Option<DeviceId>
         "readable": content.is_some(),
         "value": value,
         "reason": content.and_then(|content| content.reason.clone()),
-        "candidates": content.map_or(&[][..], |content| &content.candidates),
+        "candidates": verdict.references.as_ref().ok(),
         "basis": content.map_or(&[][..], |content| &content.basis).iter().map(|it| show_word(*it)).collect::<Vec<_>>(),
         "standing": standing,
         "examiners": examiners,

@@ -7,6 +7,7 @@ use crdt::ids::CaptureId;
 use crdt::record::EditOp;
 use crdt::redacted::Redacted;
 use crdt::revocation::Cause;
+use crdt::seal::SealError;
 use crdt::statement::{CaptureDraft, Image, Outcome, ReviewContent, Shows, VerdictContent, VerdictValue, Why};
 use crdt::store::{Direction, Store, Table};
 use simulations::{Member, World};
@@ -37,8 +38,10 @@ fn no_frame_and_no_row_of_anybody_has_what_is_about_a_person() {
     }
     world.settle();
     // Its readers read it: the search would find it.
-    let read = world.engine(ana).replica().verdicts(ids[0]).unwrap();
-    assert!(read[0].content.as_ref().unwrap().candidates[0].contains(MARK));
+    let read = |device| world.engine(device).replica().verdicts(ids[0]).unwrap().remove(0);
+    assert!(read(ana).content.unwrap().reason.unwrap().contains(MARK));
+    assert!(read(chief).references.unwrap()[0].contains(MARK));
+    assert_eq!(read(ana).references, Err(SealError::NotForUs), "what the examiner compares with isn't for her");
     let notes = world.record(mule, About::Capture(ids[0])).notes;
     assert!(notes[0].value.reveal().contains(MARK));
 

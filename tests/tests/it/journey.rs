@@ -65,7 +65,7 @@ fn a_capture_finds_its_way_out_and_its_answer_finds_its_way_back() {
     let verdict = wait_for("Ana's verdict", || ana.api().verdict(&of_known));
     assert_eq!((&verdict["value"], &verdict["locked"]), (&json!("candidate"), &json!(true)));
     assert_eq!(verdict["lock"], "do not act: awaiting examiner");
-    assert_eq!(verdict["candidates"], json!([known.reference()]));
+    assert_eq!(verdict["candidates"], Value::Null, "who it may be is for the examiner");
     assert_eq!(stage(&ana, &of_known), "screened");
 
     // A candidate is not yet an answer. Ana can't confirm it herself; the chief, who looked at both prints, can.
@@ -73,7 +73,11 @@ fn a_capture_finds_its_way_out_and_its_answer_finds_its_way_back() {
     let path = format!("/api/captures/{of_known}/reviews");
     assert_eq!(ana.api().post(&path, &review).status, 403, "an officer doesn't examine");
     let chief = site.device("chief").peer(&ana).start();
-    wait_for("the chief to have the verdict", || chief.api().verdict(&of_known));
+    let verdict = wait_for("the chief to have the verdict", || chief.api().verdict(&of_known));
+    assert_eq!(verdict["candidates"], json!([known.reference()]));
+    let shown = |name: &str| greenline(["show", "--home", &site.home(name).to_string_lossy(), &of_known]).ok();
+    let examiners = format!("for the examiner: {}", known.reference());
+    assert!(shown("chief").contains(&examiners) && !shown("ana").contains(known.reference().as_str()));
     let _ = chief.api().post(&path, &review).ok();
     wait_for("Ana's candidate to be unlocked", || {
         ana.api().verdict(&of_known).filter(|verdict| verdict["locked"] == false)
@@ -137,7 +141,10 @@ fn a_candidate_stays_locked_until_two_examiners_agree() {
     };
     standing("awaiting");
     assert_eq!(say(&ana, "confirmed"), 403, "nobody examines their own capture");
+    let candidates = |process: &Process| process.api().verdict(&id).unwrap()["candidates"].clone();
+    assert_eq!(candidates(&ana), Value::Null, "and so nobody reads who it may be, though a supervisor");
     assert_eq!(say(&chief, "confirmed"), 201);
+    assert_eq!(candidates(&chief), json!([known.reference()]));
     wait_for("Ana to read it", || {
         ana.api().show(&id).filter(|capture| capture["reviews"][0]["outcome"] == "confirmed")
     });

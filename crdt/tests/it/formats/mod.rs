@@ -13,11 +13,11 @@ use std::path::PathBuf;
 use std::sync::Once;
 
 use crdt::audit::Act;
-use crdt::codec::{decode, encode};
+use crdt::codec::{decode, encode, encode_padded};
 use crdt::entry::Entry;
 use crdt::seal::{ContentKey, GroupKey, GroupSealed, Sealed, WrappedKey};
 use crdt::site::{Certificate, Manifest, Request};
-use crdt::statement::{Kind, Statement};
+use crdt::statement::{ANSWER_BLOCK_BYTES, Kind, REFERENCES_BLOCK_BYTES, Statement};
 use crdt::sync::frame::Frame;
 use ed25519_zebra::{Signature, VerificationKey};
 use reader::{Reader, derived};
@@ -103,8 +103,9 @@ fn every_fixture_reads_back() {
     let opened = history.officer.open_capture(history.capture).unwrap().unwrap().unwrap();
     assert_eq!(encode(&opened.inside), fixture("inside"));
     assert_eq!(opened.images.len(), 2);
-    let verdicts = history.officer.verdicts(history.capture).unwrap();
-    assert_eq!(encode(verdicts[0].content.as_ref().unwrap()), fixture("verdict-content"));
+    let verdict = history.supervisor.verdicts(history.capture).unwrap().remove(0);
+    assert_eq!(encode_padded(&verdict.content.unwrap(), ANSWER_BLOCK_BYTES), fixture("verdict-answer"));
+    assert_eq!(encode_padded(&verdict.references.unwrap(), REFERENCES_BLOCK_BYTES), fixture("verdict-references"));
     let reviews = history.officer.reviews(history.capture).unwrap();
     assert_eq!(encode(reviews[0].content.as_ref().unwrap()), fixture("review-content"));
 }
@@ -204,7 +205,9 @@ fn the_page_says_what_each_kind_of_body_is() {
     let mut it = Reader::new(&bytes);
     assert_eq!((verdict.kind, it.fixed(32)), (5, capture.body_hash));
     assert_eq!(it.list(Reader::wrapped_key).len(), 3, "the supervisor, the origin, the hub itself");
-    assert_eq!(it.bytes().len(), fixture("verdict-content").len() + 16);
+    assert_eq!(it.bytes().len(), fixture("verdict-answer").len() + 16);
+    assert_eq!(it.list(Reader::wrapped_key).len(), 1, "the supervisor");
+    assert_eq!(it.bytes().len(), fixture("verdict-references").len() + 16);
     it.end();
 
     let (review, bytes) = body("entry-review");
@@ -287,11 +290,16 @@ fn the_page_says_what_is_sealed_and_what_is_in_it() {
     assert_eq!(it.list(shows), [Some(2), None]);
     it.end();
 
-    let bytes = fixture("verdict-content");
+    let bytes = fixture("verdict-answer");
     let mut it = Reader::new(&bytes);
     assert_eq!((it.number(), it.option(Reader::text).as_deref()), (2, Some("a clear print")));
-    assert_eq!((it.list(Reader::text), it.list(shows)), (vec!["P-1".into(), "P-2".into()], vec![Some(2), None]));
-    it.end();
+    assert_eq!((it.list(shows), bytes.len()), (vec![Some(2), None], 512));
+    it.zeros();
+
+    let bytes = fixture("verdict-references");
+    let mut it = Reader::new(&bytes);
+    assert_eq!((it.list(Reader::text), bytes.len()), (vec!["P-1".into(), "P-2".into()], 768));
+    it.zeros();
 
     let bytes = fixture("review-content");
     let mut it = Reader::new(&bytes);

@@ -103,6 +103,11 @@ impl<'a> Reader<'a> {
         assert!(self.0.is_empty(), "{} bytes left over", self.0.len());
     }
 
+    /// Nothing but zeros may be left.
+    pub(crate) fn zeros(&self) {
+        assert!(self.0.iter().all(|byte| *byte == 0), "padding");
+    }
+
     /// A header and its signature.
     pub(crate) fn signed_header(&mut self) -> Header {
         let before = self.0;

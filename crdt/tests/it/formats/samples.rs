@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crdt::audit::{Act, Chain, CodeName, Head, Parts, PersonName, Record, Refused, Salted, Under, leaf, segment};
 use crdt::blob::{BlobRef, Outline};
-use crdt::codec::encode;
+use crdt::codec::{encode, encode_padded};
 use crdt::entry::{About, Entry};
 use crdt::ids::{CaptureId, DeviceId};
 use crdt::knowledge::Fact;
@@ -13,8 +13,8 @@ use crdt::revocation::{Cause, Charge};
 use crdt::seal::{ContentKey, GroupKey, Reader, Sealed};
 use crdt::site::{Request, Roles};
 use crdt::statement::{
-    CaptureDraft, Fork, GroupKeyGrant, GroupKeys, Image, Inside, Kind, Outcome, Priority, Readmission, ReviewContent,
-    Shows, Statement, VerdictContent, VerdictValue, Why,
+    ANSWER_BLOCK_BYTES, CaptureDraft, Fork, GroupKeyGrant, GroupKeys, Image, Inside, Kind, Outcome, Priority,
+    REFERENCES_BLOCK_BYTES, Readmission, ReviewContent, Shows, Statement, VerdictContent, VerdictValue, Why,
 };
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::{Direction, Store, Table};
@@ -208,7 +208,8 @@ fn sealed(history: &History) -> Vec<Sample> {
         ("sealed-part", key.seal(3, b"context", b"plain")),
         ("group-sealed", encode(&history.group_sealed())),
         ("inside", encode(&inside)),
-        ("verdict-content", encode(&verdict())),
+        ("verdict-answer", encode_padded(&verdict().answer(), ANSWER_BLOCK_BYTES)),
+        ("verdict-references", encode_padded(&verdict().candidates, REFERENCES_BLOCK_BYTES)),
         ("review-content", encode(&review())),
         ("outline", Outline::of(&blob(2, 40_000).1).unwrap().to_bytes()),
     ]

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use crdt::replica::Query;
 use crdt::site::Roles;
-use crdt::store::Store;
 use crdt::store::redb::RedbStore;
+use crdt::store::{Direction, Store, Table};
 use crdt::sync::Engine;
 use crdt::vault::VaultKey;
 
@@ -54,6 +54,25 @@ fn write(dir: &Path, history: &History) {
     replica.store_mut().flush().unwrap();
 }
 
+/// The same as programs of format 1 wrote it: in the clear, and read models end before `erased`.
+fn write_1(file: &Path, history: &History) {
+    let store = history.officer.store();
+    let database = redb::Database::create(file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    for table in Table::ALL {
+        let name = format!("{table:?}").to_lowercase();
+        let mut rows = transaction.open_table(redb::TableDefinition::<&[u8], &[u8]>::new(&name)).unwrap();
+        for (key, value) in store.scan(table, &[], &[u8::MAX; 64], Direction::Up, usize::MAX).unwrap() {
+            let shrunk = value.len() - usize::from(table == Table::Captures);
+            rows.insert(key.as_slice(), &value[..shrunk]).unwrap();
+        }
+        if table == Table::Meta {
+            rows.insert(b"format".as_slice(), 1_u32.to_be_bytes().as_slice()).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
 fn open(dir: &Path) -> RedbStore {
     RedbStore::open(dir, &VaultKey::new([7; 32]), Box::new(|_| {})).unwrap()
 }
@@ -73,8 +92,12 @@ fn check(dir: &Path, history: &History) {
 #[test]
 fn a_store_of_format_1_is_read_by_this_program() {
     let (history, dir) = (History::write(), tempfile::tempdir().unwrap());
-    let kept = unpacked(&std::fs::read(folder().join(NAME)).unwrap());
     let file = dir.path().join("store.redb");
+    if bless() {
+        write_1(&file, &history);
+        std::fs::write(folder().join(NAME), packed(&std::fs::read(&file).unwrap())).unwrap();
+    }
+    let kept = unpacked(&std::fs::read(folder().join(NAME)).unwrap());
     std::fs::write(&file, &kept).unwrap();
     let (old, device) = (std::fs::File::open(&file).unwrap(), history.officer.identity().device().0);
     assert!(has(&kept, &device), "who reads the file reads who belongs");

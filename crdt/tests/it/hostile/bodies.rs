@@ -8,14 +8,14 @@ use std::str::FromStr;
 
 use crdt::audit::{Act, Record, segment};
 use crdt::blob::{BlobRef, GROUP_BYTES, Outline};
-use crdt::codec::{decode, encode};
+use crdt::codec::{decode, decode_padded, encode, encode_padded};
 use crdt::entry::{About, ENTRY_BYTES_MAX, Entry, SignedHeader, bad_signatures};
 use crdt::ids::{BlobId, CaptureId, DeviceId, EntryHash, LogId, SiteId};
 use crdt::knowledge::{Fact, Known};
 use crdt::replica::{Cursor, Head, Log};
 use crdt::seal::{ContentKey, GroupKey, GroupSealed, Sealed, SealingSecret, WrappedKey};
 use crdt::site::{Certificate, Manifest, Request, Roles};
-use crdt::statement::{Inside, Kind, ReviewContent, Statement, VerdictContent};
+use crdt::statement::{ANSWER_BLOCK_BYTES, Answer, Inside, Kind, REFERENCES_BLOCK_BYTES, ReviewContent, Statement};
 use crdt::sync::Engine;
 use crdt::sync::frame::Frame;
 use crdt::vault::VaultKey;
@@ -51,6 +51,13 @@ fn read<T: Serialize + DeserializeOwned + PartialEq + Debug>(data: &[u8]) -> Opt
     Some(value)
 }
 
+/// The same, of one that is filled up with zeros.
+fn read_padded<T: Serialize + DeserializeOwned + PartialEq + Debug>(data: &[u8], block: usize) {
+    let Ok(value) = decode_padded::<T>(data, block, ENTRY_BYTES_MAX) else { return };
+    let again = decode_padded(&encode_padded(&value, block), block, usize::MAX);
+    assert_eq!(again.as_ref(), Ok(&value));
+}
+
 /// Entries, alone and in batches.
 pub(crate) fn entry(data: &[u8]) {
     if let Some(signed) = read::<SignedHeader>(data) {
@@ -83,7 +90,8 @@ pub(crate) fn statement(data: &[u8]) {
         }
     }
     read::<Inside>(data);
-    read::<VerdictContent>(data);
+    read_padded::<Answer>(data, ANSWER_BLOCK_BYTES);
+    read_padded::<Vec<String>>(data, REFERENCES_BLOCK_BYTES);
     read::<ReviewContent>(data);
 }
 

@@ -29,7 +29,10 @@ pub(super) struct Outcome {
     pub(super) accepted_ms: Option<u64>,
     /// When the origin could read the verdict.
     pub(super) answered_ms: Option<u64>,
+    /// What the origin reads: nothing of who it may be.
     pub(super) verdicts: Vec<Value>,
+    /// Who it may be, as an examiner reads it.
+    pub(super) references: Vec<String>,
 }
 
 impl Outcome {
@@ -38,10 +41,11 @@ impl Outcome {
     }
 
     fn is_right(&self) -> bool {
-        let Some(verdict) = self.verdicts.first() else { return false };
-        let first = verdict["candidates"].get(0).and_then(Value::as_str);
+        if self.verdicts.iter().any(|verdict| !verdict["candidates"].is_null()) {
+            return false;
+        }
         match &self.expected {
-            Expected::Candidate(reference) => self.value() == "candidate" && first == Some(reference),
+            Expected::Candidate(reference) => self.value() == "candidate" && self.references.first() == Some(reference),
             Expected::NoMatch => self.value() == "no_match",
             Expected::Inconclusive => self.value() == "inconclusive",
         }
@@ -172,8 +176,8 @@ fn quantiles(mut values: Vec<u64>) -> Value {
 mod tests {
     use super::*;
 
-    fn outcome(value: &str, candidates: &[&str], expected: Expected) -> Outcome {
-        let verdict = json!({"readable": true, "value": value, "candidates": candidates, "locked": false});
+    fn outcome(value: &str, references: &[&str], expected: Expected) -> Outcome {
+        let verdict = json!({"readable": true, "value": value, "candidates": null, "locked": false});
         Outcome {
             id: "abcdefghijklmnopqrstuvwxyz".into(),
             origin: "north-1".into(),
@@ -184,6 +188,7 @@ mod tests {
             accepted_ms: Some(2_000),
             answered_ms: Some(3_000),
             verdicts: vec![verdict],
+            references: references.iter().map(ToString::to_string).collect(),
         }
     }
 
@@ -196,6 +201,9 @@ mod tests {
         assert!(complaint(outcome("candidate", &["P-2"], Expected::Candidate("P-1".into())), 1).is_some());
         assert!(complaint(outcome("candidate", &["P-2"], Expected::NoMatch), 1).is_some());
         assert!(complaint(Outcome { verdicts: vec![], ..right.clone() }, 0).is_some());
+        let mut told = right.clone();
+        told.verdicts[0]["candidates"] = json!(["P-1"]);
+        assert!(complaint(told, 1).is_some(), "the origin reads what only examiners may");
         let twice = Outcome { verdicts: vec![right.verdicts[0].clone(), right.verdicts[0].clone()], ..right.clone() };
         assert!(complaint(twice, 2).is_some());
         assert!(complaint(right, 2).is_some(), "the hub's own count tells too");

@@ -176,7 +176,8 @@ fn tell_verdict(story: &Story, outcome: &Outcome) -> Result<(), Failure> {
 fn enrol_all(folder: &Path) -> Result<(), Failure> {
     let mut site = SiteFolder::found(&folder.join(AUTHORITY), "Exercise Stonebrood", Policy::default())?;
     let officers = NORTH.iter().chain(&SOUTH).map(|name| (*name, Roles::OFFICER));
-    let others = [(VAN, Roles::OFFICER), (MULE, Roles(0))];
+    // Somebody must be able to examine: the van's crew.
+    let others = [(VAN, Roles::OFFICER.and(Roles::SUPERVISOR)), (MULE, Roles(0))];
     for (name, roles) in [(HUB, Roles::HUB)].into_iter().chain(officers).chain(others) {
         let home = Home::create(&folder.join(name))?;
         let (_, answer) = site.enrol(&home.request()?, roles, name, now_ms(), 7)?;
@@ -249,6 +250,7 @@ impl Cast {
             accepted_ms: None,
             answered_ms: None,
             verdicts: Vec::new(),
+            references: Vec::new(),
         })
     }
 
@@ -279,6 +281,10 @@ impl Cast {
         outcome.answered_ms = Some(now_ms());
         outcome.accepted_ms = capture["stages"]["accepted"]["at_ms"].as_u64();
         outcome.verdicts = capture["verdicts"].as_array().cloned().unwrap_or_default();
+        // Every answer came through the van, whose crew may examine it.
+        let examined = self.on[VAN].capture(&outcome.id).unwrap_or(Value::Null);
+        let references = examined["verdicts"][0]["candidates"].as_array().into_iter().flatten();
+        outcome.references = references.filter_map(Value::as_str).map(str::to_owned).collect();
         Ok(())
     }
 }
