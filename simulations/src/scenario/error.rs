@@ -122,7 +122,9 @@ pub(super) fn nearest<'a>(meant: &str, known: impl IntoIterator<Item = &'a str>)
     let best = known.iter().copied().max_by(|one, other| alike(one).total_cmp(&alike(other)));
     let list: Vec<String> = known.iter().take(LISTED_MAX).map(|name| format!("`{name}`")).collect();
     let more = if known.len() > LISTED_MAX { ", ..." } else { "" };
-    match best.filter(|best| alike(best) >= 1.0 - DIFFERS_MAX) {
+    // Whoever wrote the beginning of a name meant it, however long it goes on.
+    let is_meant = |best: &&str| alike(best) >= 1.0 - DIFFERS_MAX || (!meant.is_empty() && best.starts_with(meant));
+    match best.filter(is_meant) {
         Some(best) => format!("did you mean `{best}`? Known are {}{more}", list.join(", ")),
         None if known.is_empty() => "there is none yet: define it first".to_owned(),
         None => format!("known are {}{more}", list.join(", ")),
