@@ -448,8 +448,19 @@ impl<S: Store> Engine<S> {
             self.fetching.remove(&log);
             self.timers.set(Timer::Fetch(log), now_ms);
         }
-        let others: Vec<LinkId> = self.sessions.keys().copied().filter(|other| *other != link).collect();
-        others.into_iter().for_each(|other| self.ask_for_blobs(now_ms, other));
+        self.others(link).into_iter().for_each(|other| self.ask_for_blobs(now_ms, other));
+    }
+
+    /// All links but one, in the order in which to ask for what it didn't send: who has kept things back comes last, or two links of a
+    /// liar would be asked in turn for ever.
+    fn others(&self, link: LinkId) -> Vec<LinkId> {
+        let kept_back = |device: &DeviceId| {
+            self.conduct().find(|(known, _)| *known == device).map_or(0, |(_, faults)| faults.of(Fault::Withheld))
+        };
+        let others = self.sessions.iter().filter(|(other, _)| **other != link);
+        let mut others: Vec<(u64, LinkId)> = others.map(|(other, it)| (kept_back(&it.device), *other)).collect();
+        others.sort_unstable();
+        others.into_iter().map(|(_, other)| other).collect()
     }
 
     pub(super) fn send(&mut self, link: LinkId, frame: Frame) {
@@ -520,8 +531,7 @@ impl<S: Store> Engine<S> {
                 session.asked.clear();
                 session.blob_ms = now_ms;
             }
-            let others: Vec<LinkId> = self.sessions.keys().copied().filter(|other| *other != link).collect();
-            others.into_iter().chain([link]).for_each(|other| self.ask_for_blobs(now_ms, other));
+            self.others(link).into_iter().chain([link]).for_each(|other| self.ask_for_blobs(now_ms, other));
         }
     }
 

@@ -23,7 +23,9 @@ impl Rule for Answered {
             }
             if view.erased.is_none() && (view.accepted().is_none() || view.screened().is_none()) {
                 let accepted = if view.accepted().is_some() { "accepted and not answered" } else { "not accepted" };
-                return Err(format!("capture {id} of device {} is {accepted}", made.device));
+                let lack = |device: &usize| scene.world.engine(*device).missing().0 > 0;
+                let lack: Vec<usize> = scene.honest().into_iter().filter(lack).collect();
+                return Err(format!("capture {id} of device {} is {accepted}; images lack at {lack:?}", made.device));
             }
         }
         Ok(())
