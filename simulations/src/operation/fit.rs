@@ -57,7 +57,7 @@ impl Plan {
 }
 
 /// Spans in order, those that overlap or touch as one.
-pub(super) fn union(mut spans: Vec<Span>) -> Vec<Span> {
+pub(crate) fn union(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_unstable();
     spans.dedup_by(|next, kept| {
         let joins = next.0 <= kept.1;

@@ -19,6 +19,7 @@ use crate::trace::{Node, Trace};
 use crate::trouble::Trouble;
 use crate::world::{Clock, Pace};
 
+pub(crate) use fit::union;
 pub use notes::{COPIES_MAX, Copied, DeviceNotes, GatewayNotes, LOOKS_MAX, Notes, SWITCHES_MAX, Storage, Switch};
 pub use outcome::{Fate, Outcome, RATIO_FROM_MS, Spread};
 pub(crate) use troubled::{Facts, Made};

@@ -8,7 +8,7 @@ use super::dice::{Dice, weight};
 use super::moves::{Mover, knot};
 use super::unit::DAY_MS;
 use super::{Captures, Count, Device, Group, Scenario, Uplink, What, When};
-use crate::operation::{Plan, PlannedCapture, PlannedDevice, Track, WayOut};
+use crate::operation::{Plan, PlannedCapture, PlannedDevice, Track, WayOut, union};
 use crate::oracle::Online;
 use crate::site::Member;
 use crate::trace::{Contact, Knot, Node, Trace, meetings, near};
@@ -118,7 +118,7 @@ impl Scenario {
                 times.map(|(from_ms, until_ms)| (from_ms.ceil() as u64, (until_ms.floor() as u64).min(self.ends_ms)));
             spans.extend(whole.filter(|(from_ms, until_ms)| from_ms < until_ms));
         }
-        joined(spans)
+        union(spans)
     }
 
     /// A trace's contacts, as far as the operation lasts.
@@ -315,19 +315,6 @@ fn clock(group: &Group, name: &str, seed: &Seed) -> Clock {
         drift_ppm: (drift * f64::from(trouble.drift_ppm)) as i32,
         jumps: trouble.jumps.clone(),
     }
-}
-
-/// Spans in order, those that overlap or touch as one.
-fn joined(mut spans: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
-    spans.sort_unstable();
-    spans.dedup_by(|next, kept| {
-        let joins = next.0 <= kept.1;
-        if joins {
-            kept.1 = kept.1.max(next.1);
-        }
-        joins
-    });
-    spans
 }
 
 /// When a way out is there within some spans.
