@@ -25,8 +25,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::api::{
-    Acting, Problem, Server, Token, filter_of, not_so, nothing_here, only_loopback_names, only_the_owner, send,
-    times_of,
+    Acting, Problem, Server, Token, filter_of, not_so, only_loopback_names, only_the_owner, send, times_of,
 };
 use crate::audit::{Filter, Source, What};
 use crate::handling::Handling;
@@ -55,6 +54,12 @@ fn router(token: Token, hub: Arc<Hub>) -> Router {
         .method_not_allowed_fallback(not_so)
         .layer(middleware::from_fn(only_loopback_names))
         .with_state(hub)
+}
+
+/// Most likely a command for devices was given a hub's folder.
+async fn nothing_here() -> impl IntoResponse {
+    let next = "give `--home` of a device; `greenline hub status` shows how a hub is, and docs/API.md what there is";
+    Problem::new(StatusCode::NOT_FOUND, "a hub runs here, no device, and it has nothing at this path", next)
 }
 
 async fn status(State(hub): State<Arc<Hub>>) -> Result<Json<HubStatus>, Problem> {

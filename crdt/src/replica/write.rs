@@ -97,7 +97,7 @@ pub enum AppendError {
     #[error("no such device is known here; see `greenline peers`")]
     UnknownDevice,
     /// Nothing to readmit.
-    #[error("nothing of this capture is set aside for its author's revocation; see `greenline quarantine`")]
+    #[error("nothing of this capture is set aside for its author's revocation; see `greenline set-aside`")]
     NotVoid,
     /// The body would be too long.
     #[error("{0} bytes in one entry, at most {BODY_BYTES_MAX}")]

@@ -171,7 +171,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-pub(crate) async fn nothing_here() -> impl IntoResponse {
+async fn nothing_here() -> impl IntoResponse {
     Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path", "see docs/API.md for what there is")
 }
 

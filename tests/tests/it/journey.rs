@@ -155,6 +155,8 @@ fn a_candidate_stays_locked_until_two_examiners_agree() {
     assert!(asked.code == Some(1) && asked.err.contains("greenline hub status"), "{asked:?}");
     assert_eq!(say(&deputy, "refuted"), 201);
     assert_eq!(standing("disputed")["lock"], "do not act: examiners disagree");
+    let asked = greenline(["list", "--home", &site.home("hub").to_string_lossy()]);
+    assert!(asked.code == Some(1) && asked.err.contains("a hub runs here, no device"), "{asked:?}");
     assert_eq!(say(&deputy, "confirmed"), 201);
     assert_eq!(standing("confirmed")["locked"], false);
     [ana, chief, deputy, hub].into_iter().for_each(Process::stop);

@@ -4,6 +4,8 @@ use crate::repo::{Finding, Repo, finds, nothing};
 
 /// The page whose invariants name their tests.
 const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
+/// What all commands say of themselves.
+const HELP: &str = "tests/tests/it/snapshots/help.txt";
 /// The page with every byte.
 const FORMATS: &str = "docs/FORMATS.md";
 /// Characters of a pattern, an example or a command line, not of a path.
@@ -97,6 +99,39 @@ fn a_dead_path_is_found() {
     let repo =
         Repo::of(&[("docs/PAGE.md", page), ("node/a.rs", source), ("node/b/c.rs", inner), ("node/b/node/near.rs", "")]);
     finds(&dead_paths(&repo), &["docs/PAGE.md:2", "docs/PAGE.md:6", "node/a.rs:1", "node/b/c.rs:2", "node/a.rs:3"]);
+}
+
+/// Commands that messages, pages and comments send people to, and that aren't there.
+fn dead_commands(repo: &Repo) -> Vec<Finding> {
+    let headings =
+        repo.text(HELP).lines().filter_map(|line| line.strip_prefix("$ greenline ")?.strip_suffix(" --help"));
+    let commands: Vec<&str> = headings.collect();
+    let mut found = Vec::new();
+    for (path, number, line) in repo.lines(".rs").chain(repo.lines(".md")) {
+        for sent in ["see `greenline ", "run `greenline "] {
+            for (_, rest) in line.match_indices(sent).map(|(at, _)| line.split_at(at + sent.len())) {
+                let name: &str = rest.split(|c: char| !c.is_ascii_lowercase() && c != '-').next().unwrap_or_default();
+                if !name.is_empty() && !commands.contains(&name) {
+                    found.push(Finding::line(path, number, format!("there is no command `greenline {name}`")));
+                }
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn commands_that_people_are_sent_to_are_there() {
+    nothing(&dead_commands(&Repo::here()));
+}
+
+#[test]
+fn a_dead_command_is_found() {
+    let help = "$ greenline --help\n$ greenline list --help\n$ greenline set-aside --help\n";
+    // Put together, so that it isn't found here.
+    let sent = |command: &str| format!("// see `{} {command}`, or run `{0} list --all`\n", "greenline");
+    let source = [sent("set-aside"), sent("quarantine")].concat();
+    finds(&dead_commands(&Repo::of(&[(HELP, help), ("a.rs", &source)])), &["a.rs:2"]);
 }
 
 fn dead_links(repo: &Repo) -> Vec<Finding> {
