@@ -442,9 +442,12 @@ pub struct Erasure {
 
 impl Erasure {
     /// Whether a member with `roles` may erase this: a hub and a supervisor anything, an officer what the own device captured.
+    /// An order is a supervisor's alone.
     #[must_use]
     pub fn allows(&self, roles: Roles, author: DeviceId) -> bool {
-        roles.any(Roles::HUB.and(Roles::SUPERVISOR)) || (roles.has(Roles::OFFICER) && author == self.device)
+        let above = if self.why == Why::Ordered { Roles::SUPERVISOR } else { Roles::HUB.and(Roles::SUPERVISOR) };
+        let own = self.why != Why::Ordered && roles.has(Roles::OFFICER) && author == self.device;
+        roles.any(above) || own
     }
 
     /// Whether this is about the capture that it is said to be about.
@@ -663,6 +666,9 @@ mod tests {
         assert!(erasure.allows(Roles::OFFICER, device) && !erasure.allows(Roles::OFFICER, other));
         assert!(erasure.allows(Roles::SUPERVISOR, other) && erasure.allows(Roles::HUB, other));
         assert!(!erasure.allows(Roles(0), device));
+        let ordered = Erasure { why: Why::Ordered, ..erasure };
+        assert!(ordered.allows(Roles::SUPERVISOR, other));
+        assert!(!ordered.allows(Roles::OFFICER.and(Roles::HUB), device), "an order is a supervisor's");
         assert!(erasure.is_about(&About::Capture(capture_id(device, &nonce))));
         assert!(!erasure.is_about(&About::Capture(capture_id(other, &nonce))) && !erasure.is_about(&About::Site));
     }

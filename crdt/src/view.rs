@@ -13,6 +13,8 @@ use crate::time::Hlc;
 
 /// Most marks of one sort kept per capture. Honest sites have one or two (a verdict per hub); the earliest ones stay.
 pub const MARKS_MAX: usize = 16;
+/// Most words of one examiner on a capture that count: so three of them alone can't keep a fourth from being heard.
+pub const WORDS_MAX: usize = 4;
 
 /// Where an entry stands: the same on every replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,10 +63,26 @@ pub struct Marks(Vec<Mark>);
 impl Marks {
     /// Adds a mark. Keeps the first [`MARKS_MAX`] in order, which is the same set whatever the order of adding.
     pub fn add(&mut self, mark: Mark) {
-        if let Err(place) = self.0.binary_search(&mark) {
-            self.0.insert(place, mark);
-            self.0.truncate(MARKS_MAX);
+        self.add_of_each(MARKS_MAX, mark);
+    }
+
+    /// The same, and of each device the first `each` only: what one device says takes no place from all others.
+    pub fn add_of_each(&mut self, each: usize, mark: Mark) {
+        let by = mark.by;
+        let Err(place) = self.0.binary_search(&mark) else { return };
+        self.0.insert(place, mark);
+        if self.count_of(by) > each
+            && let Some(last) = self.0.iter().rposition(|mark| mark.by == by)
+        {
+            self.0.remove(last);
         }
+        self.0.truncate(MARKS_MAX);
+    }
+
+    /// How many are a device's.
+    #[must_use]
+    pub fn count_of(&self, device: DeviceId) -> usize {
+        self.0.iter().filter(|mark| mark.by == device).count()
     }
 
     /// In order of time.
@@ -254,5 +272,22 @@ mod tests {
         assert_eq!(up, down);
         assert_eq!(up.len(), MARKS_MAX);
         assert_eq!(up.first().unwrap().time, Hlc(0));
+    }
+
+    #[test]
+    fn one_device_takes_no_place_from_others_whatever_the_order() {
+        let by = |device: u8, n: u64| Mark { by: DeviceId([device; 32]), ..mark(n) };
+        let early = (0..40).map(|n| by(1, n));
+        let all: Vec<Mark> = early.chain((40..60).map(|n| by(2 + (n % 5) as u8, n))).collect();
+        let (mut up, mut down) = (Marks::default(), Marks::default());
+        all.iter().for_each(|mark| up.add_of_each(4, mark.clone()));
+        all.iter().rev().for_each(|mark| down.add_of_each(4, mark.clone()));
+        all.iter().for_each(|mark| down.add_of_each(4, mark.clone()));
+        assert_eq!(up, down);
+        assert_eq!((up.len(), up.count_of(DeviceId([1; 32]))), (MARKS_MAX, 4));
+        assert_eq!(
+            up.iter().map(|mark| mark.time.0).collect::<Vec<_>>(),
+            [0, 1, 2, 3].into_iter().chain(40..52).collect::<Vec<_>>()
+        );
     }
 }

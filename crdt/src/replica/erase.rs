@@ -21,7 +21,7 @@ use crate::entry::{About, Entry, Header};
 use crate::ids::{CaptureId, DeviceId, EntryHash};
 use crate::statement::{Erasure, Kind, Statement};
 use crate::store::{Batch, Direction, Store, StoreError, Table};
-use crate::view::{CaptureView, EntryRef, Erased, Mark, Marks, Origin};
+use crate::view::{CaptureView, EntryRef, Erased, Mark, Marks, Origin, WORDS_MAX};
 
 /// Erasures of cut logs looked at in one round: cuts are rare, and so are erasures that nobody says again.
 const ORPHANS_MAX: usize = 256;
@@ -287,7 +287,7 @@ fn add_trace(
         Some(Kind::Capture) if header.author.device == device => state_origin(view, id, Origin::bare(header), batch),
         Some(Kind::Capture) => return Some(SetAside::CaptureId),
         Some(Kind::Verdict) => view.verdicts.add(mark),
-        Some(Kind::Review) => view.reviews.add(mark),
+        Some(Kind::Review) => view.reviews.add_of_each(WORDS_MAX, mark),
         _ => {}
     }
     None

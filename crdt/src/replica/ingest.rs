@@ -13,10 +13,10 @@ use crate::canary::{self, Canary};
 use crate::codec::encode;
 use crate::entry::{About, Entry, EntryError, Header, bad_signatures};
 use crate::ids::{CaptureId, EntryHash, LogId};
-use crate::site::{Certificate, CertificateError};
+use crate::site::{Certificate, CertificateError, Roles};
 use crate::statement::{Kind, Statement, StatementError, capture_id};
 use crate::store::{Batch, Store, StoreError, Table, Ticket};
-use crate::view::{CaptureView, EntryRef, Erased, Mark, Marks, Origin};
+use crate::view::{CaptureView, EntryRef, Erased, Mark, Marks, Origin, WORDS_MAX};
 
 /// Most entries that wait for an earlier one. They come only when a peer pushes live entries across a gap, which it avoids.
 pub const PARKED_MAX: usize = 1_024;
@@ -378,6 +378,9 @@ impl<S: Store> Replica<S> {
         let header = entry.header();
         let rule = Kind::rule(header.kind).ok_or(SetAside::UnknownKind)?;
         if rule.kind == Kind::Certificate {
+            if !rule.allows(Roles(0), &header.about) {
+                return Err(SetAside::Role);
+            }
             let certificate = self.certificate_in(entry).ok_or(SetAside::Certificate(CertificateError::Signature))?;
             certificate.valid_at(header.time.ms()).map_err(SetAside::Certificate)?;
             return Ok(Statement::Certificate(Box::new(certificate)));
@@ -540,8 +543,9 @@ pub(super) fn apply_to_view(
         }
         Statement::Receipt(receipt) => view.receipts.add(mark(*receipt.payload)),
         Statement::Verdict(verdict) => view.verdicts.add(mark(*verdict.payload)),
-        Statement::Review(review) => view.reviews.add(mark(review.verdict.0)),
-        Statement::Seen(seen) => view.seen.add(mark(seen.verdict.0)),
+        Statement::Review(review) => view.reviews.add_of_each(WORDS_MAX, mark(review.verdict.0)),
+        // Only the origin's counts, and who that is may not be known yet.
+        Statement::Seen(seen) => view.seen.add_of_each(1, mark(seen.verdict.0)),
         Statement::Erasure(erasure) => {
             let erased =
                 view.erased.get_or_insert_with(|| Erased { device: erasure.device, statements: Marks::default() });

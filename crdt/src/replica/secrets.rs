@@ -7,11 +7,12 @@ use super::write::context;
 use crate::blob::BlobRef;
 use crate::codec::{DecodeError, decode, decode_padded};
 use crate::entry::{BODY_BYTES_MAX, Entry};
+use crate::examination::{Standing, Word, standing};
 use crate::ids::CaptureId;
 use crate::seal::{ContentKey, SealError, Sealed, SealingSecret};
 use crate::statement::{
-    ANSWER_BLOCK_BYTES, Answer, Capture, Image, Inside, Kind, Outcome, REFERENCES_BLOCK_BYTES, ReviewContent,
-    Statement, VerdictValue,
+    ANSWER_BLOCK_BYTES, Answer, Capture, Image, Inside, Kind, REFERENCES_BLOCK_BYTES, ReviewContent, Statement,
+    VerdictValue,
 };
 use crate::store::{Store, StoreError};
 use crate::view::Mark;
@@ -42,6 +43,15 @@ pub struct ReadReview {
     pub mark: Mark,
     /// What it says; `NotForUs` for carriers.
     pub content: Result<ReviewContent, SealError>,
+}
+
+impl ReadReview {
+    /// What it says to an examination; `None` if it can't be read here.
+    #[must_use]
+    pub fn word(&self) -> Option<Word> {
+        let outcome = self.content.as_ref().ok()?.outcome;
+        Some(Word { by: self.mark.by, time: self.mark.time, outcome })
+    }
 }
 
 impl<S: Store> Replica<S> {
@@ -117,20 +127,17 @@ impl<S: Store> Replica<S> {
         Ok(reviews)
     }
 
-    /// Whether nobody needs a capture any more once its officer has read the answer: nobody matches, or an examiner has refuted
-    /// every candidate and none has confirmed it. Only somebody who reads all verdicts can say so.
+    /// Whether nobody needs a capture any more once its officer has read the answer: nobody matches, or as many examiners as the
+    /// policy asks for have refuted every candidate and none has confirmed it. Only somebody who reads all verdicts and all
+    /// reviews can say so.
     pub fn is_done(&self, id: CaptureId) -> Result<bool, StoreError> {
+        let Some(origin) = self.capture(id)?.and_then(|view| view.origin) else { return Ok(false) };
         let (verdicts, reviews) = (self.verdicts(id)?, self.reviews(id)?);
-        let outcomes = |verdict: &ReadVerdict| {
-            let entry = verdict.mark.entry.0;
-            let of_it = reviews.iter().filter(move |review| *review.mark.refers == entry);
-            of_it.map(|review| review.content.as_ref().ok().map(|content| content.outcome)).collect::<Vec<_>>()
-        };
+        let examiners = self.membership.manifest.policy.examiners;
         let refuted = |verdict: &ReadVerdict| {
-            let outcomes = outcomes(verdict);
-            let none_other =
-                outcomes.iter().all(|outcome| matches!(outcome, Some(Outcome::Refuted | Outcome::Undecided)));
-            none_other && outcomes.contains(&Some(Outcome::Refuted))
+            let of_it = reviews.iter().filter(|review| *review.mark.refers == verdict.mark.entry.0);
+            let words: Option<Vec<Word>> = of_it.map(ReadReview::word).collect();
+            words.is_some_and(|words| standing(&words, origin.device, examiners) == Standing::Refuted)
         };
         let settled = |verdict: &ReadVerdict| match verdict.content.as_ref().ok().map(|content| content.value) {
             Some(VerdictValue::NoMatch) => true,

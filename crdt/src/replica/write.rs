@@ -20,7 +20,7 @@ use crate::statement::{
 };
 use crate::store::{Store, StoreError, Ticket};
 use crate::time::Hlc;
-use crate::view::{CaptureView, EntryRef, Origin};
+use crate::view::{CaptureView, EntryRef, Origin, WORDS_MAX};
 
 /// An own entry that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +79,18 @@ pub enum AppendError {
     /// The capture is another's.
     #[error("only the device that captured can take this back, or a supervisor")]
     NotOwnCapture,
+    /// The verdict is sealed to others.
+    #[error("the verdict is sealed to others, and nobody can have read it here")]
+    NotReadable,
     /// There is no verdict to review or to acknowledge.
     #[error("there is no verdict on this capture yet")]
     NoVerdict,
     /// The origin may not examine its own capture.
     #[error("the device that captured can't examine the answer; another supervisor must")]
     OwnCapture,
+    /// More would not count.
+    #[error("this device has said {WORDS_MAX} words on this capture, and more don't count; another supervisor must")]
+    TooManyWords,
     /// This device is revoked.
     #[error(
         "this device was revoked at this site, and nothing it writes would count; ask the supervisor for another one"
@@ -205,6 +211,9 @@ impl<S: Store> Replica<S> {
             return Err(AppendError::OwnCapture);
         }
         let verdict = self.verdict_to_answer(id)?;
+        if self.known(id)?.reviews.count_of(self.identity.device()) >= WORDS_MAX {
+            return Err(AppendError::TooManyWords);
+        }
         let readers = self.answer_readers(&origin, now_ms);
         let sealed = Sealed::new(&encode(content), &readers, &context(&self.site().0, id, "review"), seed)?;
         self.append(now_ms, About::Capture(id), &Statement::Review(Review { verdict, sealed }))
@@ -214,6 +223,9 @@ impl<S: Store> Replica<S> {
     /// erases it, in the same batch: see [`Self::is_done`].
     pub fn seen_new(&mut self, now_ms: u64, id: CaptureId) -> Result<Written, AppendError> {
         let verdict = self.verdict_to_answer(id)?;
+        if self.verdicts(id)?.iter().all(|verdict| verdict.content.is_err()) {
+            return Err(AppendError::NotReadable);
+        }
         let about = About::Capture(id);
         let mut statements = vec![(about, Statement::Seen(Seen { verdict }))];
         if self.origin(id)?.device == self.identity.device() && self.is_done(id)? {

@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use crdt::entry::About;
 use crdt::ids::CaptureId;
-use crdt::replica::{Membership, ReadVerdict, Replica};
+use crdt::replica::{AppendError, Membership, ReadVerdict, Replica};
 use crdt::seal::SealError;
 use crdt::site::{Policy, Roles};
-use crdt::statement::{CANDIDATES_MAX, Kind, Shows, Statement, Verdict, VerdictContent, VerdictValue};
+use crdt::statement::{
+    CANDIDATES_MAX, Kind, Outcome, Review, ReviewContent, Seen, Shows, Statement, Verdict, VerdictContent, VerdictValue,
+};
 use crdt::store::memory::{DiskModel, MemoryStore};
+use crdt::view::WORDS_MAX;
 
-use crate::site::{Site, draft, entries_of};
+use crate::site::{Pen, Site, draft, entries_of};
 
 /// Everybody that a site may have, but the hub that answers. The first of them captures.
 const MEMBERS: [(&str, Roles); 6] = [
@@ -53,6 +57,19 @@ impl Answered {
 
     fn read_by(&self, name: &str) -> ReadVerdict {
         self.devices[name].verdicts(self.id).unwrap().remove(0)
+    }
+
+    fn review(&mut self, name: &str, outcome: Outcome) -> Result<(), AppendError> {
+        let content = ReviewContent { outcome, note: "looked".to_owned().into() };
+        let said = self.devices.get_mut(name).unwrap().review_new(70, [6; 32], self.id, &content);
+        tell_all(&mut self.devices);
+        said.map(drop)
+    }
+
+    fn read(&mut self, name: &str) -> Result<(), AppendError> {
+        let said = self.devices.get_mut(name).unwrap().seen_new(80, self.id);
+        tell_all(&mut self.devices);
+        said.map(drop)
     }
 
     fn readers_of_the_answer(&self) -> Vec<&str> {
@@ -182,4 +199,55 @@ fn a_part_in_the_place_of_the_other_does_not_open() {
     assert!(open(&answer, "verdict").is_ok() && open(&references, "references").is_ok());
     assert_eq!(open(&answer, "references"), Err(SealError::Broken));
     assert_eq!(open(&references, "verdict"), Err(SealError::Broken));
+}
+
+#[test]
+fn who_can_not_read_a_verdict_has_not_read_it() {
+    let mut answered = Answered::at(&Policy::default(), &MEMBERS, &candidate(&["P-1"]));
+    assert_eq!(answered.read("officer"), Err(AppendError::NotReadable));
+    assert_eq!(answered.read("origin"), Ok(()));
+}
+
+#[test]
+fn a_candidate_is_erased_once_as_many_examiners_as_the_policy_asks_for_have_refuted_it() {
+    let policy = Policy { examiners: 2, ..Policy::default() };
+    let mut answered = Answered::at(&policy, &MEMBERS, &candidate(&["P-1"]));
+    let is_erased = |answered: &Answered| {
+        let view = answered.devices["carrier"].capture(answered.id).unwrap();
+        view.unwrap().erased.is_some()
+    };
+    answered.review("chief", Outcome::Refuted).unwrap();
+    answered.read("origin").unwrap();
+    assert!(!is_erased(&answered), "one of two");
+    answered.review("deputy", Outcome::Refuted).unwrap();
+    answered.read("origin").unwrap();
+    assert!(is_erased(&answered));
+}
+
+#[test]
+fn whatever_one_member_says_how_often_others_are_heard() {
+    let mut answered = Answered::at(&Policy::default(), &MEMBERS, &candidate(&["P-1"]));
+    let verdict = answered.read_by("chief").mark.entry;
+    let review = Statement::Review(Review { verdict, sealed: answered.statement().answer });
+    let mut liar = Pen::new(Site::new().enrol(90, Roles::OFFICER.and(Roles::SUPERVISOR)));
+    let mut lies = vec![liar.introduce(22)];
+    for said in [review, Statement::Seen(Seen { verdict })] {
+        let lie = |_| liar.write(22, About::Capture(answered.id), said.kind() as u8, said.encode());
+        lies.extend((0..40).map(lie));
+    }
+    for device in answered.devices.values_mut() {
+        device.ingest(30, lies.clone()).unwrap();
+    }
+    for _ in 0..WORDS_MAX {
+        answered.review("chief", Outcome::Confirmed).unwrap();
+    }
+    assert_eq!(answered.review("chief", Outcome::Refuted), Err(AppendError::TooManyWords));
+    answered.review("deputy", Outcome::Confirmed).unwrap();
+    answered.read("origin").unwrap();
+    let (deputy, origin) = ["deputy", "origin"].map(|name| answered.devices[name].identity().device()).into();
+    for (name, device) in &answered.devices {
+        let view = device.capture(answered.id).unwrap().unwrap();
+        assert!(view.reviews.iter().any(|review| review.by == deputy), "{name}");
+        assert!(view.seen.iter().any(|seen| seen.by == origin), "{name}");
+    }
 }

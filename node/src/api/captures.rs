@@ -289,12 +289,7 @@ fn verdict_json(engine: &Engine, verdict: &ReadVerdict, origin: Option<DeviceId>
     let value = content.map(|content| content.value);
     let examiners = engine.replica().membership().manifest.policy.examiners;
     let of_this = reviews.iter().filter(|review| *review.mark.refers == verdict.mark.entry.0);
-    let words: Vec<Word> = of_this
-        .filter_map(|review| {
-            let outcome = review.content.as_ref().ok()?.outcome;
-            Some(Word { by: review.mark.by, time: review.mark.time, outcome })
-        })
-        .collect();
+    let words: Vec<Word> = of_this.filter_map(ReadReview::word).collect();
     let standing = (value == Some(VerdictValue::Candidate))
         .then(|| origin.map_or(Standing::Awaiting, |origin| examination::standing(&words, origin, examiners)));
     let locked = standing.is_some_and(Standing::is_locked);

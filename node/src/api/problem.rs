@@ -87,6 +87,8 @@ impl From<AppendError> for Problem {
             AppendError::Role { .. }
             | AppendError::OwnCapture
             | AppendError::OwnCase
+            | AppendError::NotReadable
+            | AppendError::TooManyWords
             | AppendError::Revoked
             | AppendError::NotOwnCapture
             | AppendError::Edit(EditError::Refused(Reason::Role)) => (StatusCode::FORBIDDEN, "ask a supervisor"),

@@ -129,9 +129,34 @@ struct Fate {
     origin: Option<Origin>,
     receipt_ms: Option<u64>,
     answer_ms: Option<u64>,
-    reading_ms: Option<u64>,
-    examined: bool,
+    /// Who said so: what the origin's device examined, and what others read, doesn't count.
+    readings: Firsts,
+    examinations: Firsts,
     erased: Option<(u64, Why)>,
+}
+
+/// Most devices of which it is kept when each did something first: as many as a replica keeps marks.
+const FIRSTS_MAX: usize = crdt::view::MARKS_MAX;
+
+/// When each device did something first, the earliest devices only: the same whatever the order.
+#[derive(Clone, Debug, Default)]
+struct Firsts(Vec<(u64, DeviceId)>);
+
+impl Firsts {
+    fn add(&mut self, at_ms: u64, device: DeviceId) {
+        match self.0.iter().position(|(_, known)| *known == device) {
+            Some(place) if self.0[place].0 <= at_ms => return,
+            Some(place) => _ = self.0.remove(place),
+            None => {}
+        }
+        let place = self.0.partition_point(|known| *known < (at_ms, device));
+        self.0.insert(place, (at_ms, device));
+        self.0.truncate(FIRSTS_MAX);
+    }
+
+    fn by(&self, counts: impl Fn(DeviceId) -> bool) -> Option<u64> {
+        self.0.iter().find(|(_, device)| counts(*device)).map(|(at_ms, _)| *at_ms)
+    }
 }
 
 /// Counts headers.
@@ -169,7 +194,7 @@ impl Tally {
             let steps = [
                 (Some(at_ms), fate.receipt_ms, &mut counts.to_receipt),
                 (Some(at_ms), fate.answer_ms, &mut counts.to_answer),
-                (fate.answer_ms, fate.reading_ms, &mut counts.to_reading),
+                (fate.answer_ms, fate.reading_ms(), &mut counts.to_reading),
             ];
             for (from, to, delays) in steps {
                 if let (Some(from_ms), Some(to_ms)) = (from, to) {
@@ -200,8 +225,8 @@ impl Fate {
             }
             Some(Kind::Receipt) => earliest(&mut self.receipt_ms),
             Some(Kind::Verdict) => earliest(&mut self.answer_ms),
-            Some(Kind::Seen) => earliest(&mut self.reading_ms),
-            Some(Kind::Review) => self.examined = true,
+            Some(Kind::Seen) => self.readings.add(at_ms, header.author.device),
+            Some(Kind::Review) => self.examinations.add(at_ms, header.author.device),
             Some(Kind::Erasure) => {
                 let stated = body.map(|body| Statement::decode(Kind::Erasure, body));
                 if let Some(Ok(Statement::Erasure(erasure))) = stated
@@ -214,13 +239,24 @@ impl Fate {
         }
     }
 
+    /// When the officer who captured read the answer: nobody else's reading is one.
+    fn reading_ms(&self) -> Option<u64> {
+        let origin = self.origin?.device;
+        self.readings.by(|device| device == origin)
+    }
+
+    /// Nobody examines their own capture.
+    fn is_examined(&self) -> bool {
+        self.origin.is_some_and(|origin| self.examinations.by(|device| device != origin.device).is_some())
+    }
+
     fn count(&self, lapsed: bool, fates: &mut Fates) {
         let erased = lapsed || self.erased.is_some();
         fates.captured += 1;
         fates.delivered += u64::from(self.receipt_ms.is_some());
         fates.answered += u64::from(self.answer_ms.is_some());
-        fates.examined += u64::from(self.examined);
-        fates.seen += u64::from(self.reading_ms.is_some());
+        fates.examined += u64::from(self.is_examined());
+        fates.seen += u64::from(self.reading_ms().is_some());
         fates.open += u64::from(self.receipt_ms.is_none() && !erased);
         fates.waiting += u64::from(self.receipt_ms.is_some() && self.answer_ms.is_none() && !erased);
         fates.erased += u64::from(erased);
@@ -308,6 +344,26 @@ mod tests {
         assert_eq!((&counts.total, &counts.devices[0].fates), (&expected, &expected));
         assert_eq!((counts.to_receipt.up_to[0], counts.to_answer.up_to[2]), (2, 1), "1 s, to the ms; 6 s");
         assert_eq!(counts.to_reading, Delays { clocks_disagree: 1, ..Delays::default() });
+    }
+
+    #[test]
+    fn only_the_origin_reads_and_only_others_examine() {
+        let by = |device: u8, kind, at_ms| {
+            let author = Author { device: DeviceId([device; 32]), epoch: 0 };
+            (Header { author, ..header(1, kind, 0, at_ms) }, None)
+        };
+        let captured = [by(2, Kind::Capture, 1_000), by(9, Kind::Verdict, 2_000)];
+        // More than are kept say so before the origin does, one of them without end.
+        let others = (20..60).map(|at| by(3 + at % 10, Kind::Seen, 2_000 + u64::from(at)));
+        let own = [by(2, Kind::Review, 3_000)];
+        let mut entries: Vec<_> = captured.into_iter().chain(others).chain(own).collect();
+        let total = sum(&entries, 10_000).total;
+        assert_eq!((total.answered, total.seen, total.examined), (1, 0, 0));
+        entries.extend([by(2, Kind::Seen, 4_000), by(3, Kind::Review, 3_500)]);
+        let counts = sum(&entries, 10_000);
+        assert_eq!((counts.total.seen, counts.total.examined, counts.to_reading.up_to[1]), (1, 1, 1));
+        entries.reverse();
+        assert_eq!(sum(&entries, 10_000), counts);
     }
 
     #[test]

@@ -85,7 +85,9 @@ fn a_capture_finds_its_way_out_and_its_answer_finds_its_way_back() {
     assert_eq!(stage(&ana, &of_known), "examined");
 
     // Ana has read it, and says so. Everybody hears of that.
-    let _ = ana.api().post(&format!("/api/captures/{of_known}/seen"), &json!({})).ok();
+    let seen = format!("/api/captures/{of_known}/seen");
+    assert_eq!(ben.api().post(&seen, &json!({})).status, 403, "who can't read it hasn't read it");
+    let _ = ana.api().post(&seen, &json!({})).ok();
     for other in [&chief, &mule] {
         wait_for("others to hear that it was seen", || (stage(other, &of_known) == "seen").then_some(()));
     }
@@ -153,10 +155,10 @@ fn a_candidate_stays_locked_until_two_examiners_agree() {
     assert!(shown.contains("DO NOT ACT: AWAITING EXAMINER (2 examiners must agree)"), "{shown}");
     let asked = greenline(["status", "--home", &site.home("hub").to_string_lossy()]);
     assert!(asked.code == Some(1) && asked.err.contains("greenline hub status"), "{asked:?}");
-    assert_eq!(say(&deputy, "refuted"), 201);
-    assert_eq!(standing("disputed")["lock"], "do not act: examiners disagree");
     let asked = greenline(["list", "--home", &site.home("hub").to_string_lossy()]);
     assert!(asked.code == Some(1) && asked.err.contains("a hub runs here, no device"), "{asked:?}");
+    assert_eq!(say(&deputy, "refuted"), 201);
+    assert_eq!(standing("disputed")["lock"], "do not act: examiners disagree");
     assert_eq!(say(&deputy, "confirmed"), 201);
     assert_eq!(standing("confirmed")["locked"], false);
     [ana, chief, deputy, hub].into_iter().for_each(Process::stop);

@@ -7,7 +7,7 @@ use crate::client::{ActingArg, Client, HomeArg, resolve_capture};
 use crate::failure::Failure;
 use crate::output;
 
-/// State that a verdict was read by the officer who captured. A `no match`, or a candidate that an examiner refuted, ends the
+/// State that a verdict was read by the officer who captured. A `no match`, or a candidate that examiners refuted, ends the
 /// capture: it is erased everywhere, and this command prints the verdict for the last time.
 #[derive(Args, Debug)]
 pub(crate) struct SeenArgs {
