@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use crate::book::Book;
 use crate::dial::{Dialer, Input, Output, Source};
+use crate::names::alias;
 use crate::shared::Shared;
 
 /// How often the dialer looks around although nothing happens.
@@ -71,7 +72,7 @@ impl Lan {
                     None => return,
                 },
                 event = news.recv() => match event {
-                    Ok(event) => self.sync_event(event),
+                    Ok(event) => self.sync_event(event).await,
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => return,
                 },
@@ -138,7 +139,8 @@ impl Lan {
                 if let Some(device) = self.in_touch.remove(&link)
                     && !self.in_touch.values().any(|other| *other == device)
                 {
-                    self.shared.note(now_ms, format!("lost touch with {}: {reason}", device.short()));
+                    let who = self.name(device).await;
+                    self.shared.note(now_ms, format!("lost touch with {who}: {reason}"));
                 }
                 self.let_go(link).await;
                 self.dialer.handle(steady_ms(), Input::Down { link });
@@ -150,7 +152,13 @@ impl Lan {
         }
     }
 
-    fn sync_event(&mut self, event: SyncEvent) {
+    /// What people call a device, for notes that they read; logs have ids.
+    async fn name(&self, device: DeviceId) -> String {
+        let named = self.driver.call(move |engine, _| alias(engine, &device)).await;
+        named.unwrap_or_else(|_| device.short())
+    }
+
+    async fn sync_event(&mut self, event: SyncEvent) {
         let now_ms = now_ms();
         match event {
             SyncEvent::Admitted { link, device } => {
@@ -164,25 +172,29 @@ impl Lan {
                 let words = reason.as_ref().map_or_else(|| "out of reach".to_owned(), ToString::to_string);
                 tracing::info!(peer = %device.short(), reason = words, "out of touch");
                 if let (true, Some(CloseReason::Bye(_))) = (admitted, &reason) {
-                    self.shared.note(now_ms, format!("{}: {words}", device.short()));
+                    let who = self.name(device).await;
+                    self.shared.note(now_ms, format!("{who}: {words}"));
                 }
                 if self.to_mesh.contains_key(&link)
                     && let (false, Some(reason)) = (admitted, reason)
                 {
-                    self.shared.note(now_ms, format!("{} wasn't admitted: {reason}", device.short()));
+                    let who = self.name(device).await;
+                    self.shared.note(now_ms, format!("{who} wasn't admitted: {reason}"));
                     self.dialer.handle(steady_ms(), Input::NotAdmitted { device: device.0, reason });
                 }
             }
             SyncEvent::Stalled { device, what } => {
-                self.shared.note(now_ms, format!("{} stopped sending {what}; others are asked", device.short()));
+                let who = self.name(device).await;
+                self.shared.note(now_ms, format!("{who} stopped sending {what}; others are asked"));
             }
             SyncEvent::Refused { device, reason, .. } => {
-                self.shared.note(now_ms, format!("refused from {}: {reason}", device.short()));
+                let who = self.name(device).await;
+                self.shared.note(now_ms, format!("refused from {who}: {reason}"));
             }
             SyncEvent::Revoked(device) => {
                 tracing::warn!(device = %device.short(), "a device was revoked");
-                self.shared
-                    .note(now_ms, format!("{} was revoked: what it writes from now on doesn't count", device.short()));
+                let who = self.name(device).await;
+                self.shared.note(now_ms, format!("{who} was revoked: what it writes from now on doesn't count"));
                 let reason = CloseReason::Revoked;
                 self.dialer.handle(steady_ms(), Input::NotAdmitted { device: device.0, reason });
             }

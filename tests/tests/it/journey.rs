@@ -19,6 +19,8 @@ fn a_capture_finds_its_way_out_and_its_answer_finds_its_way_back() {
     site.enrol("chief", &["supervisor"]);
     site.enrol("mule", &[]);
     site.enrol("van", &[]);
+    let roster = greenline(["site", "roster", &site.authority().to_string_lossy()]).ok();
+    assert!(roster.lines().any(|line| line.starts_with("mule ") && line.contains(" carrier ")), "{roster}");
     // The hub knows one of the two people who will come.
     let (known, unknown) = (Person::new(1, 1), Person::new(1, 2));
     site.fill_gallery("hub", &[known, Person::new(1, 3)]);

@@ -63,6 +63,8 @@ fn two_supervisors_put_a_stolen_device_out_and_one_capture_of_it_is_readmitted()
         wait_for("the revocation to arrive", || revoked_at(process));
     }
     wait_for("Ana's device to part with it", || (!in_touch(&ana, "thief")).then_some(()));
+    let told = command(&ana, &["status"]).ok();
+    assert!(told.contains("  REVOKED    thief; ") && told.contains(": thief was revoked: what it writes"), "{told}");
     wait_for("the thief to be told why", || {
         thief.api().status()["notes"].to_string().contains("was revoked at this site").then_some(())
     });

@@ -167,7 +167,9 @@ fn roster(args: &RosterArgs) -> Result<(), Failure> {
     };
     let rows = folder.roster().iter().map(|c| {
         let until = output::time(Some(c.not_after_ms));
-        [c.alias.clone(), c.roles.names().join(", "), c.device.short(), until, due(c).to_owned()]
+        let roles = c.roles.names();
+        let roles = if roles.is_empty() { "carrier".to_owned() } else { roles.join(", ") };
+        [c.alias.clone(), roles, c.device.short(), until, due(c).to_owned()]
     });
     output::say(output::table(["alias", "roles", "device", "valid until", ""], rows))
 }
