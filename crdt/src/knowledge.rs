@@ -21,6 +21,8 @@ pub const HOLDS_MAX: usize = 100_000;
 pub const GATEWAY_MS_MAX: u64 = 900_000;
 /// How often a gateway repeats that it is one, in ms. Each repeat goes to every device of the site over each of its links.
 pub const GATEWAY_REPEAT_MS: u64 = 300_000;
+/// For how long after a gateway has said that it is none somebody may still say that it was one, in ms.
+const OUTDATED_MS: u64 = 3_600_000;
 /// How exactly it is kept when a device was heard of, in ms: it is on disk, too.
 const HEARD_MS: u64 = 60_000;
 
@@ -38,7 +40,8 @@ pub enum Fact {
 pub struct Known {
     /// When anything new was last heard of it, in ms of this device's clock, to the minute.
     pub heard_ms: u64,
-    /// When it last said that it had an uplink: its own clock, and ours at that moment. 0 for no uplink.
+    /// When it last said that it had an uplink: its own clock, and ours at that moment. 0 for no uplink, and then when it had last
+    /// said so by its own.
     gateway_ms: (u64, u64),
     holds: BTreeSet<CaptureId>,
 }
@@ -54,6 +57,22 @@ impl Known {
     #[must_use]
     pub fn holds(&self, capture: &CaptureId) -> bool {
         self.holds.contains(capture)
+    }
+
+    /// It had an uplink by its own clock then, or has none. Says whether that is news.
+    fn learn_gateway(&mut self, now_ms: u64, at_ms: u64) -> bool {
+        let (said_ms, other_ms) = self.gateway_ms;
+        let news = match (said_ms, at_ms) {
+            (0, 0) => false,
+            // Who hasn't heard yet that it has none still says that it had one. What is much older its clock was set back to.
+            (0, _) => at_ms > other_ms || other_ms - at_ms > OUTDATED_MS,
+            (_, 0) => true,
+            _ => at_ms > said_ms,
+        };
+        if news {
+            self.gateway_ms = (at_ms, if at_ms == 0 { said_ms } else { now_ms });
+        }
+        news
     }
 
     /// Whether it counts as a gateway now.
@@ -91,11 +110,9 @@ impl Knowledge {
                 FactKey::Holds(*capture)
             }
             Fact::Gateway(at_ms) => {
-                let stopped = *at_ms == 0 && known.gateway_ms.0 != 0;
-                if !stopped && *at_ms <= known.gateway_ms.0 {
+                if !known.learn_gateway(now_ms, *at_ms) {
                     return false;
                 }
-                known.gateway_ms = (*at_ms, now_ms);
                 FactKey::Gateway
             }
         };
@@ -145,9 +162,15 @@ impl Knowledge {
     }
 
     /// The facts that changed after `version`, at most `limit`, and the version that they lead to. Leaves out what `peer`
-    /// said itself, and what is about itself.
+    /// said itself and what is about itself, and all that isn't asked `about`: of a device, that it holds something, or else.
     #[must_use]
-    pub fn since(&self, version: u64, limit: usize, peer: Option<DeviceId>) -> (Vec<(DeviceId, Fact)>, u64) {
+    pub fn since(
+        &self,
+        version: u64,
+        limit: usize,
+        peer: Option<DeviceId>,
+        about: impl Fn(&DeviceId, bool) -> bool,
+    ) -> (Vec<(DeviceId, Fact)>, u64) {
         let mut reached = version;
         let mut facts = Vec::new();
         for (at, (device, key, teller)) in self.journal.range(version + 1..) {
@@ -155,7 +178,7 @@ impl Knowledge {
                 return (facts, reached);
             }
             reached = *at;
-            if [*teller, *device].map(Some).contains(&peer) {
+            if [*teller, *device].map(Some).contains(&peer) || !about(device, *key != FactKey::Gateway) {
                 continue;
             }
             facts.extend(self.fact(device, *key).map(|fact| (*device, fact)));
@@ -233,8 +256,29 @@ mod tests {
     const B: DeviceId = DeviceId([2; 32]);
     const C: DeviceId = DeviceId([3; 32]);
 
+    fn all(_: &DeviceId, _: bool) -> bool {
+        true
+    }
+
     fn holds(number: u8) -> Fact {
         Fact::Holds(CaptureId([number; 16]))
+    }
+
+    /// Whoever had heard that a gateway was none any more took it for one again, once somebody came by who hadn't.
+    #[test]
+    fn who_is_no_gateway_any_more_is_not_one_again_by_an_old_word() {
+        let mut knowledge = Knowledge::default();
+        let is_one = |knowledge: &Knowledge| knowledge.device(&A).is_some_and(|known| known.is_gateway(9));
+        assert!(knowledge.learn(1, A, A, &Fact::Gateway(10_000_000)) && is_one(&knowledge));
+        assert!(knowledge.learn(2, A, A, &Fact::Gateway(0)) && !is_one(&knowledge));
+        for old in [10_000_000, 9_999_999, 10_000_000 - OUTDATED_MS] {
+            assert!(!knowledge.learn(3, B, A, &Fact::Gateway(old)) && !is_one(&knowledge), "{old}");
+        }
+        assert!(!knowledge.learn(3, B, A, &Fact::Gateway(0)), "told once");
+        assert!(knowledge.learn(4, B, A, &Fact::Gateway(10_000_001)) && is_one(&knowledge), "it is one again");
+        assert!(knowledge.learn(5, A, A, &Fact::Gateway(0)));
+        let set_back = 10_000_001 - OUTDATED_MS - 1;
+        assert!(knowledge.learn(6, A, A, &Fact::Gateway(set_back)) && is_one(&knowledge), "its clock was set back");
     }
 
     #[test]
@@ -244,12 +288,12 @@ mod tests {
         assert!(!knowledge.learn(2, B, A, &holds(5)));
         assert!(knowledge.learn(2, B, A, &Fact::Gateway(7)));
         assert!(!knowledge.learn(2, B, A, &Fact::Gateway(6)), "an older word than the one that is known");
-        let (facts, version) = knowledge.since(0, 10, Some(C));
+        let (facts, version) = knowledge.since(0, 10, Some(C), all);
         assert_eq!(facts, [(A, holds(5)), (A, Fact::Gateway(7))]);
-        assert_eq!(knowledge.since(version, 10, Some(C)).0, []);
-        assert_eq!(knowledge.since(0, 10, Some(B)).0, [], "who said it needn't hear it");
+        assert_eq!(knowledge.since(version, 10, Some(C), all).0, []);
+        assert_eq!(knowledge.since(0, 10, Some(B), all).0, [], "who said it needn't hear it");
         knowledge.learn(3, B, A, &Fact::Gateway(9));
-        assert_eq!(knowledge.since(version, 10, Some(C)).0, [(A, Fact::Gateway(9))]);
+        assert_eq!(knowledge.since(version, 10, Some(C), all).0, [(A, Fact::Gateway(9))]);
     }
 
     #[test]
@@ -258,8 +302,8 @@ mod tests {
         for n in 0..10 {
             knowledge.learn(1, B, A, &Fact::Holds(CaptureId([n; 16])));
         }
-        let (first, version) = knowledge.since(0, 6, Some(C));
-        let (second, _) = knowledge.since(version, 6, Some(C));
+        let (first, version) = knowledge.since(0, 6, Some(C), all);
+        let (second, _) = knowledge.since(version, 6, Some(C), all);
         assert_eq!((first.len(), second.len()), (6, 4));
     }
 
@@ -295,6 +339,6 @@ mod tests {
         knowledge.learn(1, B, A, &Fact::Holds(CaptureId([1; 16])));
         knowledge.settle(CaptureId([1; 16]));
         assert!(!knowledge.device(&A).unwrap().holds(&CaptureId([1; 16])));
-        assert_eq!(knowledge.since(0, 10, Some(C)).0, []);
+        assert_eq!(knowledge.since(0, 10, Some(C), all).0, []);
     }
 }

@@ -33,4 +33,6 @@ mod world;
 
 pub use liar::{Liar, Lie};
 pub use site::{Member, Site};
-pub use world::{Carried, Clock, Deed, Device, HubTrouble, LINK_LATENCY_MS, Meddling, PERSON, Pace, Traffic, World};
+pub use world::{
+    Carried, Clock, Deed, Device, HubTrouble, LINK_LATENCY_MS, Meddling, PERSON, Pace, Surplus, Traffic, World,
+};

@@ -381,7 +381,7 @@ impl<S: Store> Engine<S> {
         session.eager = eager || session.class == LinkClass::Uplink;
         self.knowledge.hear(now_ms, device, device);
         session.news = self.replica.frontier().keys().copied().collect();
-        session.tell_knowledge = true;
+        (session.tell_own, session.tell_hearsay) = (true, true);
         session.offers = offers;
         self.ready.insert(link);
         self.outputs.push_back(Output::Event(Event::Admitted { link, device }));
@@ -430,7 +430,7 @@ impl<S: Store> Engine<S> {
             self.outputs.push_back(Output::Event(event));
             self.let_go(now_ms, link);
         }
-        for timer in [Timer::Handshake(link), Timer::Frontier(link), Timer::Knowledge(link)] {
+        for timer in [Timer::Handshake(link), Timer::Frontier(link), Timer::Holds(link), Timer::Hearsay(link)] {
             self.timers.clear(timer);
         }
         self.ready.remove(&link);
@@ -481,9 +481,15 @@ impl<S: Store> Engine<S> {
             Timer::Frontier(link) => {
                 self.ready.insert(link);
             }
-            Timer::Knowledge(link) => {
+            Timer::Holds(link) => {
                 if let Some(session) = self.sessions.get_mut(&link) {
-                    session.tell_knowledge = true;
+                    session.tell_own = true;
+                    self.ready.insert(link);
+                }
+            }
+            Timer::Hearsay(link) => {
+                if let Some(session) = self.sessions.get_mut(&link) {
+                    session.tell_hearsay = true;
                     self.ready.insert(link);
                 }
             }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::engine::Engine;
 use super::swarm::{Rank, are_here};
-use super::telling::HOLDS_MS;
 use super::{Event, LinkId, Output};
 use crate::ids::{BlobId, CaptureId, DeviceId};
 use crate::knowledge::Fact;
@@ -22,7 +21,7 @@ impl<S: Store> Engine<S> {
         // A hub says so with its receipt.
         if !identity.certificate.roles.has(Roles::HUB) {
             self.knowledge.learn(now_ms, own, own, &Fact::Holds(capture));
-            self.tell_within(now_ms, HOLDS_MS);
+            self.tell_what_is_held(now_ms);
         }
         rank.into_iter().for_each(|rank| self.withdraw(&rank));
     }

@@ -28,7 +28,7 @@ mod watch;
 pub use conduct::{CULPRITS_MAX, Fault, Faults};
 pub use engine::Engine;
 pub use session::{BLOB_SERVING_MAX, CONTROL_MAX, CREDIT_BYTES, LinkClass, SERVING_MAX};
-pub use watch::{PeerStatus, Traffic};
+pub use watch::{PeerStatus, Sent, Sort, Traffic};
 
 use thiserror::Error;
 

@@ -7,6 +7,7 @@ use super::phase::Phase;
 use super::swarm::Rank;
 use crate::blob::BlobRef;
 use crate::ids::{CaptureId, DeviceId, LogId};
+use crate::knowledge::DEVICES_MAX;
 use crate::site::Roles;
 
 /// Bytes of entries that a peer may send before we say that we have taken them in. A catch-up over a fast LAN keeps the pipe
@@ -63,6 +64,14 @@ pub(super) struct BlobRange {
     pub(super) outline: bool,
 }
 
+/// How far the peer said that it has a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Promise {
+    pub(super) height: u64,
+    /// Whether that came about since the session was opened.
+    pub(super) is_news: bool,
+}
+
 /// State of one session.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -73,8 +82,8 @@ pub(super) struct Session {
     pub(super) roles: Roles,
     /// Frames that go before all else.
     pub(super) control: VecDeque<Frame>,
-    /// Heights that the peer said it durably has.
-    pub(super) promised: BTreeMap<LogId, u64>,
+    /// What the peer said it durably has.
+    pub(super) promised: BTreeMap<LogId, Promise>,
     /// Heights that the peer has or was sent.
     pub(super) theirs: BTreeMap<LogId, u64>,
     /// Heights that the peer was told we have.
@@ -91,10 +100,16 @@ pub(super) struct Session {
     pub(super) credit: u32,
     /// Bytes of entries taken in since we last gave credit.
     pub(super) consumed: u32,
-    /// Version of the knowledge that the peer was told.
-    pub(super) told_knowledge: u64,
-    /// Whether knowledge is to be told now.
-    pub(super) tell_knowledge: bool,
+    /// Up to which version of the knowledge the peer was told what this device holds.
+    pub(super) told_own: u64,
+    /// Up to which version it was told all else.
+    pub(super) told_hearsay: u64,
+    /// Whether the one is to be told now.
+    pub(super) tell_own: bool,
+    /// Whether the other is.
+    pub(super) tell_hearsay: bool,
+    /// Gateways that the peer knows of, and when each said so: it needn't hear that again.
+    pub(super) knows_gateways: BTreeMap<DeviceId, u64>,
     /// Blobs that the peer asked for.
     pub(super) blob_serving: VecDeque<BlobRange>,
     /// Captures that lack blobs here and that the peer holds whole.
@@ -131,8 +146,11 @@ impl Session {
             eager: false,
             credit: CREDIT_BYTES,
             consumed: 0,
-            told_knowledge: 0,
-            tell_knowledge: false,
+            told_own: 0,
+            told_hearsay: 0,
+            tell_own: false,
+            tell_hearsay: false,
+            knows_gateways: BTreeMap::new(),
             blob_serving: VecDeque::new(),
             offers: BTreeSet::new(),
             proved: BTreeSet::new(),
@@ -150,7 +168,7 @@ impl Session {
 
     /// Whether the peer said that it has a place of a log.
     pub(super) fn promises(&self, log: &LogId, seq: u64) -> bool {
-        self.promised.get(log).is_some_and(|height| *height >= seq)
+        self.promised.get(log).is_some_and(|promise| promise.height >= seq)
     }
 
     /// Groups that the peer owes.
@@ -174,14 +192,23 @@ impl Session {
         self.proved.insert(capture);
     }
 
+    /// The peer has said when a gateway said that it is one.
+    pub(super) fn note_gateway(&mut self, gateway: DeviceId, at_ms: u64) {
+        if self.knows_gateways.len() < DEVICES_MAX || self.knows_gateways.contains_key(&gateway) {
+            self.knows_gateways.insert(gateway, at_ms);
+        }
+    }
+
     pub(super) fn note_theirs(&mut self, log: LogId, height: u64) {
         let known = self.theirs.entry(log).or_default();
         *known = height.max(*known);
     }
 
-    pub(super) fn note_promise(&mut self, item: &Item) {
+    pub(super) fn note_promise(&mut self, item: &Item, opening: bool) {
         let known = self.promised.entry(item.log).or_default();
-        *known = item.height.max(*known);
+        if item.height > known.height {
+            *known = Promise { height: item.height, is_news: !opening };
+        }
         self.note_theirs(item.log, item.height);
     }
 

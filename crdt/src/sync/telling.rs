@@ -16,10 +16,15 @@ use crate::store::{Direction, Store, StoreError, Table};
 
 /// How long news of the own frontier is gathered before it is told, in ms.
 pub(super) const FRONTIER_MS: u64 = 10;
-/// How long news of third parties is gathered before it is told, in ms.
-const KNOWLEDGE_MS: u64 = 500;
-/// The same of what this device holds itself, in ms: who has no link to the origin can fetch images from here only then.
-pub(super) const HOLDS_MS: u64 = 20;
+/// How long news of third parties, and of gateways, is gathered before it is told along the push tree, in ms.
+const HEARSAY_MS: u64 = 500;
+/// The same beside the tree, in ms. Where all are linked to all, each would tell all others what they have heard already; what the
+/// tree doesn't bring, since it is broken somewhere, comes so, before a gateway counts as none.
+const BESIDE_MS: u64 = 600_000;
+/// By how much the side that was dialled waits longer, in ms: then it needn't say what it has just been told.
+const SECOND_MS: u64 = 1_000;
+/// How long news of what this device holds is gathered, in ms: who has no link to the origin can fetch images from here only then.
+const HOLDS_MS: u64 = 20;
 
 impl<S: Store> Engine<S> {
     /// Reads back what was known of others. What is here is seen on the disk.
@@ -44,47 +49,54 @@ impl<S: Store> Engine<S> {
         let at_ms = if self.gateway { now_ms - now_ms % GATEWAY_REPEAT_MS + u64::from(at_once) } else { 0 };
         let own = self.replica.identity().device();
         if self.knowledge.learn(now_ms, own, own, &Fact::Gateway(at_ms)) {
-            self.spread_knowledge(now_ms);
+            self.spread_hearsay(now_ms, at_once);
         }
     }
 
-    pub(super) fn spread_knowledge(&mut self, now_ms: u64) {
-        self.tell_within(now_ms, KNOWLEDGE_MS);
-    }
-
-    pub(super) fn tell_within(&mut self, now_ms: u64, gathered_ms: u64) {
+    /// This device holds something new.
+    pub(super) fn tell_what_is_held(&mut self, now_ms: u64) {
         for (link, session) in self.sessions.iter().filter(|(_, session)| session.is_open()) {
             // Over an uplink it is what the hub can pull from here, and a verdict waits for that.
-            let gathered_ms = if session.class == LinkClass::Uplink { FRONTIER_MS } else { gathered_ms };
-            self.timers.set(Timer::Knowledge(*link), now_ms + gathered_ms);
+            let gathered_ms = if session.class == LinkClass::Uplink { FRONTIER_MS } else { HOLDS_MS };
+            self.timers.set(Timer::Holds(*link), now_ms + gathered_ms);
+        }
+    }
+
+    /// News of third parties, or of gateways: soon to those that new entries are pushed to, who pass it on, and to all if it is `urgent`.
+    fn spread_hearsay(&mut self, now_ms: u64, urgent: bool) {
+        for (link, session) in self.sessions.iter().filter(|(_, it)| it.is_open() && it.class == LinkClass::Lan) {
+            let second_ms = if session.initiator { 0 } else { SECOND_MS };
+            let gathered_ms = if urgent || session.eager { HEARSAY_MS } else { BESIDE_MS + second_ms };
+            self.timers.set(Timer::Hearsay(*link), now_ms + gathered_ms);
         }
     }
 
     pub(super) fn knowledge_frame(&mut self, link: LinkId) -> Option<Frame> {
-        let session = self.sessions.get_mut(&link)?;
-        if !session.tell_knowledge {
-            return None;
-        }
         let own = self.replica.identity().device();
+        let is_hub = self.replica.identity().certificate.roles.has(Roles::HUB);
+        let session = self.sessions.get_mut(&link)?;
+        let uplink = session.class == LinkClass::Uplink;
         // A copy of this device is told of it too: they don't hold the same.
         let peer = Some(session.device).filter(|device| *device != own);
-        let (facts, version) = self.knowledge.since(session.told_knowledge, FACTS_MAX, peer);
-        session.told_knowledge = version;
-        session.tell_knowledge = version < self.knowledge.version();
-        let uplink = session.class == LinkClass::Uplink;
-        let is_hub = self.replica.identity().certificate.roles.has(Roles::HUB);
         let mut by_device: BTreeMap<DeviceId, Vec<Fact>> = BTreeMap::new();
-        for (device, fact) in facts {
-            // Over an uplink only what the hub can pull from here matters.
-            let useless = uplink && (is_hub || device != own || !matches!(fact, Fact::Holds(_)));
-            if !useless {
-                by_device.entry(device).or_default().push(fact);
+        while by_device.is_empty() && (session.tell_own || session.tell_hearsay) {
+            let told = if session.tell_own { &mut session.told_own } else { &mut session.told_hearsay };
+            let about = |device: &DeviceId, holding: bool| (*device == own && holding) == session.tell_own;
+            let (facts, version) = self.knowledge.since(*told, FACTS_MAX, peer, about);
+            *told = version;
+            let more = version < self.knowledge.version();
+            *if session.tell_own { &mut session.tell_own } else { &mut session.tell_hearsay } = more;
+            for (device, fact) in facts {
+                // Over an uplink only what the hub can pull from here matters.
+                let useless = uplink && (is_hub || device != own || !matches!(fact, Fact::Holds(_)));
+                let is_known =
+                    matches!(fact, Fact::Gateway(at_ms) if session.knows_gateways.get(&device) == Some(&at_ms));
+                if !useless && !is_known {
+                    by_device.entry(device).or_default().push(fact);
+                }
             }
         }
-        if by_device.is_empty() {
-            return session.tell_knowledge.then(|| self.knowledge_frame(link)).flatten();
-        }
-        Some(Frame::Knowledge(by_device.into_iter().collect()))
+        (!by_device.is_empty()).then(|| Frame::Knowledge(by_device.into_iter().collect()))
     }
 
     pub(super) fn on_knowledge(
@@ -93,8 +105,13 @@ impl<S: Store> Engine<S> {
         link: LinkId,
         facts: &[(DeviceId, Vec<Fact>)],
     ) -> Result<(), CloseReason> {
-        let Some(session) = self.sessions.get(&link) else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(&link) else { return Ok(()) };
         let (teller, own) = (session.device, self.replica.identity().device());
+        for (device, fact) in facts.iter().flat_map(|(device, facts)| facts.iter().map(move |fact| (device, fact))) {
+            if let Fact::Gateway(at_ms) = fact {
+                session.note_gateway(*device, *at_ms);
+            }
+        }
         let mut news = false;
         for (device, facts) in facts {
             for fact in facts {
@@ -111,7 +128,7 @@ impl<S: Store> Engine<S> {
             }
         }
         if news {
-            self.spread_knowledge(now_ms);
+            self.spread_hearsay(now_ms, false);
         }
         Ok(())
     }

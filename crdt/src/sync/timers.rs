@@ -12,8 +12,10 @@ pub(super) enum Timer {
     Handshake(LinkId),
     /// News of the own frontier is to be told.
     Frontier(LinkId),
-    /// News of third parties is to be told.
-    Knowledge(LinkId),
+    /// News of what this device holds is to be told.
+    Holds(LinkId),
+    /// News of third parties and gateways is.
+    Hearsay(LinkId),
     /// A log was announced and nobody pushed it: fetch it.
     Fetch(LogId),
     /// Look for stalls.

@@ -1,5 +1,7 @@
 //! What is measured of a run: each with a key for programs, a name for people, a unit, and which way is better.
 
+use crdt::sync::Sort;
+
 use super::words;
 use crate::operation::{Outcome, Spread};
 use crate::quantile::Delays;
@@ -66,7 +68,7 @@ use Better::{Less, More, Neither};
 use Unit::{Bytes, Count, Factor, Ms, Share};
 
 /// All of them, in the order of every table. Delays are of those that arrived; `docs/REPORT.md` says what each means.
-pub const MEASURES: [Measure; 34] = [
+pub const MEASURES: [Measure; 47] = [
     measure("captures", "captures made", Count, Neither, |it| Some(it.outcome.fates.len() as f64)),
     measure("delivered", "reached the hub", Share, More, |it| Some(it.delivery.delays.delivered())),
     measure("delivered_at_best", "could have reached it", Share, Neither, |it| Some(it.delivery.oracle.delivered())),
@@ -121,6 +123,15 @@ pub const MEASURES: [Measure; 34] = [
         let traffic = it.outcome.traffic;
         per(traffic.entries_sent_bytes as f64, traffic.entries_needed_bytes as f64)
     }),
+    measure("entries_twice_bytes", "entries that came again", Bytes, Less, |it| {
+        Some(it.outcome.traffic.entries_surplus().twice_bytes as f64)
+    }),
+    measure("entries_around_bytes", "frames around entries", Bytes, Less, |it| {
+        Some(it.outcome.traffic.entries_surplus().around_bytes as f64)
+    }),
+    measure("entries_lost_bytes", "entries lost in cuts", Bytes, Less, |it| {
+        Some(it.outcome.traffic.entries_surplus().lost_bytes as f64)
+    }),
     measure("images_sent_bytes", "images sent", Bytes, Less, |it| Some(it.outcome.traffic.images_sent_bytes as f64)),
     measure("images_needed_bytes", "images needed", Bytes, Neither, |it| {
         Some(it.outcome.traffic.images_needed_bytes as f64)
@@ -128,6 +139,24 @@ pub const MEASURES: [Measure; 34] = [
     measure("images_ratio", "images sent over needed", Factor, Less, |it| {
         let traffic = it.outcome.traffic;
         per(traffic.images_sent_bytes as f64, traffic.images_needed_bytes as f64)
+    }),
+    measure("links", "links that came up", Count, Neither, |it| Some(it.outcome.traffic.links() as f64)),
+    measure("handshakes_bytes", "handshakes, sent", Bytes, Less, |it| sent(it, Sort::Handshake)),
+    measure("openings_bytes", "how far each has each log, for each link, sent", Bytes, Less, |it| {
+        sent(it, Sort::Opening)
+    }),
+    measure("frontiers_bytes", "how far each has each log now, sent", Bytes, Less, |it| sent(it, Sort::Frontier)),
+    measure("requests_bytes", "requests for entries, sent", Bytes, Less, |it| sent(it, Sort::Request)),
+    measure("knowledge_bytes", "who holds what and who is a gateway, sent", Bytes, Less, |it| {
+        sent(it, Sort::Knowledge)
+    }),
+    measure("image_requests_bytes", "requests for images, sent", Bytes, Less, |it| sent(it, Sort::ImageRequest)),
+    measure("forks_bytes", "where histories part, sent", Bytes, Less, |it| sent(it, Sort::Fork)),
+    measure("erasures_bytes", "proofs of what is erased, sent", Bytes, Less, |it| sent(it, Sort::Erasure)),
+    measure("besides_ratio", "all but images, over entries needed", Factor, Less, |it| {
+        let traffic = it.outcome.traffic;
+        let moved = traffic.entries_sent_bytes + traffic.besides_bytes();
+        per(moved as f64, traffic.entries_needed_bytes as f64)
     }),
     measure("uplink_bytes", "over ways out, both ways", Bytes, Less, |it| {
         let gateways = it.outcome.notes.devices.iter().filter_map(|device| device.gateway.as_ref());
@@ -145,6 +174,10 @@ fn ms(delays: &Delays, p: f64) -> Option<f64> {
 
 fn per(all: f64, of: f64) -> Option<f64> {
     (of > 0.0).then(|| all / of)
+}
+
+fn sent(it: &Facts<'_>, sort: Sort) -> Option<f64> {
+    Some(it.outcome.traffic.sent.bytes(sort) as f64)
 }
 
 fn share(outcome: &Outcome, is: impl Fn(&crate::operation::Fate) -> bool) -> Option<f64> {

@@ -66,6 +66,7 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
             h2 { "What it cost" }
             (volume::bars(run))
             (volume::ratios(run))
+            (volume::sorts(run))
             (levels::storage(run))
         }
         section { h2 { "Gateways" } (tables::gateways(run)) }

@@ -1,5 +1,6 @@
 //! Bytes that were moved, over those that were needed.
 
+use crdt::sync::Sort;
 use maud::{Markup, html};
 use plotters::style::RGBColor;
 
@@ -40,13 +41,7 @@ pub(super) fn ratios(run: &First<'_>) -> Markup {
             vec![html! { (row.name) }, bytes(row.needed), bytes(row.moved), html! { (ratio) }]
         })
         .collect();
-    let both = traffic.entries_sent_bytes + traffic.images_sent_bytes;
-    lines.push(vec![
-        html! { "all else: handshakes, signs of life, what each side has and wants" },
-        html! {},
-        bytes(traffic.sent_bytes.saturating_sub(both)),
-        html! {},
-    ]);
+    lines.push(vec![html! { "all else, below" }, html! {}, bytes(traffic.besides_bytes()), html! {}]);
     let note = format!(
         "Images of the captures that reached the hub weigh {} together. That {} of images were needed is what carrying them costs: each carrier needs them once.",
         words::bytes(images as f64),
@@ -55,6 +50,55 @@ pub(super) fn ratios(run: &First<'_>) -> Markup {
     html! {
         (table("", &["what", "needed", "moved", "moved over needed"], lines, &[]))
         p.note { (note) }
+    }
+}
+
+/// All that was sent, by what it was, and what each sort is of all.
+pub(super) fn sorts(run: &First<'_>) -> Markup {
+    let (sent, surplus) = (run.outcome.traffic.sent, run.outcome.traffic.entries_surplus());
+    let line = |what: &str, frames: Option<u64>, bytes: u64| {
+        let of_all = if sent.all_bytes() > 0 { bytes as f64 / sent.all_bytes() as f64 } else { 0.0 };
+        vec![
+            html! { (what) },
+            html! { (frames.map_or_else(String::new, words::count)) },
+            html! { (words::bytes(bytes as f64)) },
+            html! { (words::share(of_all)) },
+        ]
+    };
+    let mut lines = Vec::new();
+    for sort in Sort::ALL {
+        lines.push(line(name(sort), Some(sent.frames(sort)), sent.bytes(sort)));
+        if sort == Sort::Entries {
+            lines.push(line("of these: came again", None, surplus.twice_bytes));
+            lines.push(line("of these: frames around them", None, surplus.around_bytes));
+            lines.push(line("of these: lost in cuts", None, surplus.lost_bytes));
+        }
+    }
+    let links = run.outcome.traffic.links();
+    let each = (sent.bytes(Sort::Handshake) + sent.bytes(Sort::Opening)) as f64 / links.max(1) as f64;
+    let note = format!(
+        "{} came up. Each costs {} whatever goes over it: the handshake, and how far each side has each log.",
+        words::of(links as usize, "link", "links"),
+        words::bytes(each)
+    );
+    html! {
+        (table("All that was sent", &["what", "frames", "bytes", "of all"], lines, &[]))
+        p.note { (note) }
+    }
+}
+
+const fn name(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Handshake => "handshakes",
+        Sort::Opening => "how far each has each log, for each link",
+        Sort::Frontier => "how far each has each log now",
+        Sort::Request => "requests for entries",
+        Sort::Entries => "entries",
+        Sort::Knowledge => "who holds which capture, and who is a gateway",
+        Sort::ImageRequest => "requests for images",
+        Sort::Image => "images",
+        Sort::Fork => "where two histories of a log part",
+        Sort::Erasure => "proofs of what is erased",
     }
 }
 

@@ -26,7 +26,7 @@ use desk::{Desk, Later};
 use link::Link;
 pub use link::{Meddling, Pace};
 use traffic::Ledger;
-pub use traffic::{Carried, Traffic};
+pub use traffic::{Carried, Surplus, Traffic};
 
 /// How long a frame takes over a link, in ms, unless a link says otherwise.
 pub const LINK_LATENCY_MS: u64 = 2;

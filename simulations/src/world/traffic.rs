@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crdt::store::memory::MemoryStore;
-use crdt::sync::Engine;
+use crdt::sync::{Engine, Sent, Sort};
 
 /// From which length on a frame is likely to carry a piece of an image.
 const LONG_BYTES: usize = 1_024;
@@ -17,7 +17,9 @@ pub struct Traffic {
     pub entries_sent_bytes: u64,
     /// Frames of entries that came.
     pub entries_received_bytes: u64,
-    /// Entries that came and were new: each once to each device that it came to, its own one apart, without the frames around them.
+    /// Entries that came, without the frames around them.
+    pub entries_carried_bytes: u64,
+    /// Of these, those that were new: each once to each device that it came to, its own one apart.
     pub entries_needed_bytes: u64,
     /// Of all that was sent, frames of images.
     pub images_sent_bytes: u64,
@@ -27,22 +29,59 @@ pub struct Traffic {
     pub images_needed_bytes: u64,
     /// Entries that came although they were there already.
     pub entries_twice: u64,
+    /// All that was sent, by what it was.
+    pub sent: Sent,
 }
 
 impl Traffic {
+    /// What was sent of entries and wasn't of use.
+    #[must_use]
+    pub const fn entries_surplus(&self) -> Surplus {
+        Surplus {
+            twice_bytes: self.entries_carried_bytes.saturating_sub(self.entries_needed_bytes),
+            around_bytes: self.entries_received_bytes.saturating_sub(self.entries_carried_bytes),
+            lost_bytes: self.entries_sent_bytes.saturating_sub(self.entries_received_bytes),
+        }
+    }
+
+    /// Links over which two took each other for members.
+    #[must_use]
+    pub const fn links(&self) -> u64 {
+        self.sent.frames(Sort::Opening) / 2
+    }
+
+    /// All that was sent and is neither entries nor images.
+    #[must_use]
+    pub const fn besides_bytes(&self) -> u64 {
+        self.sent_bytes.saturating_sub(self.entries_sent_bytes).saturating_sub(self.images_sent_bytes)
+    }
+
     pub(super) fn and(self, engine: &Engine<MemoryStore>) -> Self {
         let more = engine.traffic();
         Self {
             sent_bytes: self.sent_bytes + more.sent_bytes,
             entries_sent_bytes: self.entries_sent_bytes + more.entries_sent_bytes,
             entries_received_bytes: self.entries_received_bytes + more.entries_received_bytes,
+            entries_carried_bytes: self.entries_carried_bytes + more.entries_carried_bytes,
             entries_needed_bytes: self.entries_needed_bytes + more.entries_fresh_bytes,
             images_sent_bytes: self.images_sent_bytes + more.blobs_sent_bytes,
             images_received_bytes: self.images_received_bytes + more.blobs_received_bytes,
             images_needed_bytes: self.images_needed_bytes + more.blobs_fresh_bytes,
             entries_twice: self.entries_twice + more.duplicates,
+            sent: self.sent.and(&more.sent),
         }
     }
+}
+
+/// See [`Traffic::entries_surplus`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Surplus {
+    /// What came although it was there, or could not be taken in.
+    pub twice_bytes: u64,
+    /// The frames around what came.
+    pub around_bytes: u64,
+    /// What was on its way when a link was cut.
+    pub lost_bytes: u64,
 }
 
 /// What arrived from one device at another.

@@ -1,5 +1,6 @@
 //! What is noted of an operation beside its captures' fates.
 
+use crdt::sync::Sort;
 use simulations::operation::{LOOKS_MAX, Outcome, run};
 
 use crate::plans::{MINUTE_MS, two_ways_out};
@@ -84,4 +85,20 @@ fn what_is_needed_is_less_than_what_is_moved() {
     let images = ratio(traffic.images_sent_bytes, traffic.images_needed_bytes);
     println!("{traffic:?}: entries {entries:.3}, images {images:.3}");
     assert!((1.0..1.2).contains(&entries) && (1.0..1.1).contains(&images), "{entries} {images}");
+}
+
+/// Whatever is sent is of one sort, and whatever is sent of entries is needed or is told for what it wasn't.
+#[test]
+fn what_was_sent_adds_up_by_what_it_was() {
+    let traffic = played().traffic;
+    let (sent, surplus) = (traffic.sent, traffic.entries_surplus());
+    assert_eq!(Sort::ALL.map(|sort| sent.bytes(sort)).iter().sum::<u64>(), traffic.sent_bytes);
+    assert_eq!(sent.bytes(Sort::Entries), traffic.entries_sent_bytes);
+    assert_eq!(sent.bytes(Sort::Image), traffic.images_sent_bytes);
+    let useless = surplus.twice_bytes + surplus.around_bytes + surplus.lost_bytes;
+    assert_eq!(traffic.entries_needed_bytes + useless, traffic.entries_sent_bytes);
+    assert_eq!(traffic.links(), 6 + 3, "six contacts, and three times online");
+    // Two knocks, two certificates, two admissions for each, and a knock here and there that nobody heard.
+    assert!((6 * 9..7 * 9).contains(&sent.frames(Sort::Handshake)), "{}", sent.frames(Sort::Handshake));
+    assert_eq!((sent.frames(Sort::Fork), sent.frames(Sort::Erasure)), (0, 0));
 }

@@ -209,7 +209,11 @@ fn operations_deliver_nearly_as_the_bounds_allow() {
                 outcome.traffic,
             );
             assert!(delivered >= possible - 0.01, "{name} {what}: {delivered} of {possible}");
+            let (half, most) = spread.ratio.expect("some of it takes longer than a minute");
+            assert!(half < 1.05 && most < 1.25, "{name} {what}: {half:.3} and {most:.3} times what is possible");
         }
+        let entries = outcome.traffic.entries_sent_bytes as f64 / outcome.traffic.entries_needed_bytes as f64;
+        assert!(entries < 1.2, "{name}: {entries:.3} bytes of entries moved for each that was needed");
     }
 }
 

@@ -1,7 +1,11 @@
 //! What crosses the links: little more than what is needed.
 
+use crdt::sync::Sort;
 use crdt::view::EntryRef;
 use simulations::{Member, World};
+
+/// In which time everybody who is linked to anybody has heard what there is to hear, in ms, with a little to spare.
+const BESIDE_MS: u64 = 620_000;
 
 /// Sixteen devices, each linked to the next and to one across: live entries reach all, nearly once each.
 #[test]
@@ -38,6 +42,55 @@ fn live_entries_reach_sixteen_devices_without_flooding() {
         }
     }
     assert!(world.agree_among(&devices));
+}
+
+/// Half of all that eighteen devices on one network said was that somebody is still a gateway: each told all others, who all had heard.
+#[test]
+fn that_somebody_is_a_gateway_goes_along_the_tree_and_is_known_to_all() {
+    const HOURS: u64 = 3;
+    let mut world = World::new(9);
+    world.add(Member::Hub);
+    let devices: Vec<usize> = (0..10).map(|_| world.add(Member::Officer)).collect();
+    let mut links = Vec::new();
+    for (place, a) in devices.iter().enumerate() {
+        links.extend(devices[..place].iter().map(|b| world.link(*a, *b)));
+    }
+    world.settle();
+    world.capture(devices[4], 1, 100);
+    world.settle();
+    let id = world.identity(devices[0]).key.id();
+    let known = |world: &World| {
+        let now_ms = world.now_ms;
+        let knows =
+            |device: &&usize| world.engine(**device).knowledge().device(&id).is_some_and(|it| it.is_gateway(now_ms));
+        devices[1..].iter().filter(knows).count()
+    };
+    let said = |world: &World| -> u64 {
+        devices.iter().map(|device| world.engine(*device).traffic().sent.bytes(Sort::Knowledge)).sum()
+    };
+    world.set_gateway(devices[0], true);
+    world.run(2_000);
+    assert_eq!(known(&world), 9, "that it is one is news for all");
+    let before = said(&world);
+    for _ in 0..HOURS * 12 {
+        world.run(300_000);
+        assert_eq!(known(&world), 9, "everybody hears it again in time");
+    }
+    let each = (said(&world) - before) / HOURS / 12;
+    println!("{each} bytes for each time that it says so");
+    assert!(each < 2_400, "{each} bytes, and over each of 45 links both ways it would be 3,800");
+    // Whatever part of the tree goes: who has any link left hears it, if a little later at first.
+    for link in links.into_iter().filter(|link| link % 2 == 0) {
+        world.cut(link);
+    }
+    world.run(4 * BESIDE_MS);
+    for _ in 0..HOURS * 12 {
+        world.run(300_000);
+        assert_eq!(known(&world), 9, "beside the tree, too");
+    }
+    world.set_gateway(devices[0], false);
+    world.run(4 * BESIDE_MS);
+    assert_eq!(known(&world), 0, "and when it is none any more");
 }
 
 /// Between two devices one capture in fifty became visible 70 ms late. An announcement starts a grace, after which what nobody

@@ -22,7 +22,7 @@ What is printed:
   played             what came of it
   at best            what no protocol could beat: contacts that carry any amount in no time
   if nobody carries  what would if each device delivered only its own captures, by itself or to a gateway that it meets
-  moved              bytes over all links, entries and images
+  moved              bytes over all links; needed is each entry and each image once for each device that it came to
   hash               of all that went over links: equal for equal scenarios and seeds, on any machine
 Delays are of captures that arrived. Several seeds give means, with 95 % intervals after Student.
 Ctrl-C ends after the runs that are under way, and tells what is done so far; once more, at once.";
@@ -152,6 +152,14 @@ fn told(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> String {
         String::new(),
         format!("Time to the hub over the best: {half} at most for half of them, {most} for nine of ten."),
         format!("Moved: {moved}, {more:.1} times what the captures weigh."),
+        format!(
+            "  {} images, {} times what is needed; {} entries, {} times; {} all else.",
+            shown(runs, "images_sent_bytes", bytes),
+            shown(runs, "images_ratio", times),
+            shown(runs, "entries_sent_bytes", bytes),
+            shown(runs, "entries_ratio", times),
+            bytes(share("moved_bytes") - share("images_sent_bytes") - share("entries_sent_bytes")),
+        ),
         String::new(),
         by_seed(runs),
     ]
