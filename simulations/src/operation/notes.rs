@@ -79,7 +79,7 @@ pub struct GatewayNotes {
     pub up_bytes: u64,
     /// What arrived from there.
     pub down_bytes: u64,
-    /// Captures of which the last piece that the hub lacked came through it.
+    /// Captures of which it brought the last piece that the hub lacked: of two who brought the same, the first.
     pub delivered: u64,
 }
 

@@ -338,11 +338,12 @@ impl<'a> Play<'a> {
         let now_ms = self.world.now_ms - self.zero_ms;
         let Some(number) = self.numbers.get(&capture).copied() else { return };
         let (fate, origin) = (&mut self.fates[number], self.plan.captures[number].node as usize);
-        self.watch.whole(now_ms, device, number, fate, &self.world);
         if device >= self.hub {
+            self.watch.delivered(number, self.world.take_bringer(device, capture), fate);
             fate.delivered_ms.get_or_insert(now_ms);
             return;
         }
+        self.watch.whole(now_ms, device, number, fate);
         if device != origin {
             fate.copied_ms.get_or_insert(now_ms);
         }

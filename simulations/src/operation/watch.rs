@@ -61,15 +61,16 @@ impl Watch {
         self.held(now_ms, device, capture, fate);
     }
 
-    /// A capture came to be whole on a device, or at the hub.
-    pub(super) fn whole(&mut self, now_ms: u64, device: usize, capture: usize, fate: &mut Fate, world: &World) {
-        if device >= self.hub {
-            self.waiting.remove(&capture);
-            let through = world.long_from(device).filter(|_| fate.delivered_ms.is_none());
-            let through = through.and_then(|from| self.notes.devices.get_mut(from)?.gateway.as_mut());
-            through.into_iter().for_each(|gateway| gateway.delivered += 1);
-            return;
-        }
+    /// A capture came to be whole at the hub, through somebody.
+    pub(super) fn delivered(&mut self, capture: usize, through: Option<usize>, fate: &Fate) {
+        self.waiting.remove(&capture);
+        let through = through.filter(|_| fate.delivered_ms.is_none());
+        let through = through.and_then(|from| self.notes.devices.get_mut(from)?.gateway.as_mut());
+        through.into_iter().for_each(|gateway| gateway.delivered += 1);
+    }
+
+    /// A capture came to be whole on a device.
+    pub(super) fn whole(&mut self, now_ms: u64, device: usize, capture: usize, fate: &mut Fate) {
         if device != fate.node as usize {
             self.copied(Copied { at_ms: now_ms, capture: capture as u32, node: device as Node });
         }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::Report;
-use super::page::First;
+use super::gather::First;
 use crate::operation::Fate;
 use crate::trace::Node;
 
@@ -40,7 +40,7 @@ enum What {
 
 /// The first run's events.
 pub(super) fn write(report: &Report<'_>, mut to: impl Write) -> io::Result<()> {
-    let run = &report.runs.first;
+    let run = report.first;
     let mut line = |value: &Value| writeln!(to, "{value}");
     line(
         &json!({ "event": "begin", "format": FORMAT, "name": report.name, "seed": run.seed, "ends_ms": run.plan.ends_ms }),
@@ -62,7 +62,7 @@ pub(super) fn write(report: &Report<'_>, mut to: impl Write) -> io::Result<()> {
     to.flush()
 }
 
-fn gather(run: &First<'_>) -> Vec<Event> {
+fn gather(run: &First) -> Vec<Event> {
     let mut all = Vec::new();
     for contact in run.plan.contacts.contacts().iter().take(CONTACTS_MAX) {
         for (at_ms, what) in [(contact.from_ms, What::ContactUp), (contact.until_ms, What::ContactDown)] {
@@ -95,7 +95,7 @@ const fn stages(fate: &Fate) -> [(What, Option<u64>); 6] {
     ]
 }
 
-fn told(event: Event, run: &First<'_>) -> Value {
+fn told(event: Event, run: &First) -> Value {
     let name = |node: Node| run.plan.devices.get(node as usize).map_or("", |device| device.name.as_str());
     let ms = event.at_ms;
     let of_capture =

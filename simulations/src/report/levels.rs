@@ -3,13 +3,13 @@
 use maud::Markup;
 
 use super::canvas::{Axis, BLUE, GREEN, GREY, Key, ORANGE, figure, plot};
-use super::page::First;
+use super::gather::First;
 use crate::operation::{Fate, Storage};
 
 /// Moments at which waiting captures are counted.
 const POINTS: u64 = 240;
 
-pub(super) fn queue(run: &First<'_>) -> Markup {
+pub(super) fn queue(run: &First) -> Markup {
     let fates = &run.outcome.fates;
     let lines: [(Vec<(f64, f64)>, _, u32); 4] = [
         (waiting(run, |fate| fate.oracle_delivered_ms), GREY, 7),
@@ -33,7 +33,7 @@ pub(super) fn queue(run: &First<'_>) -> Markup {
 }
 
 /// How many captures are made and wait for something, over time.
-fn waiting(run: &First<'_>, until: impl Fn(&Fate) -> Option<u64>) -> Vec<(f64, f64)> {
+fn waiting(run: &First, until: impl Fn(&Fate) -> Option<u64>) -> Vec<(f64, f64)> {
     let fates = &run.outcome.fates;
     let mut from_ms: Vec<u64> = fates.iter().map(|fate| fate.captured_ms).collect();
     let mut until_ms: Vec<u64> = fates.iter().filter_map(until).collect();
@@ -45,7 +45,7 @@ fn waiting(run: &First<'_>, until: impl Fn(&Fate) -> Option<u64>) -> Vec<(f64, f
     (0..=POINTS).map(at).map(|ms| (ms as f64, count(ms) as f64)).collect()
 }
 
-pub(super) fn storage(run: &First<'_>) -> Markup {
+pub(super) fn storage(run: &First) -> Markup {
     type Of = fn(&Storage) -> u64;
     let lines: [(Of, _, u32); 4] = [
         (|it| it.hub_bytes, GREY, 7),

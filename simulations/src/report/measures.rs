@@ -68,7 +68,7 @@ use Better::{Less, More, Neither};
 use Unit::{Bytes, Count, Factor, Ms, Share};
 
 /// All of them, in the order of every table. Delays are of those that arrived; `docs/REPORT.md` says what each means.
-pub const MEASURES: [Measure; 47] = [
+pub const MEASURES: [Measure; 48] = [
     measure("captures", "captures made", Count, Neither, |it| Some(it.outcome.fates.len() as f64)),
     measure("delivered", "reached the hub", Share, More, |it| Some(it.delivery.delays.delivered())),
     measure("delivered_at_best", "could have reached it", Share, Neither, |it| Some(it.delivery.oracle.delivered())),
@@ -139,6 +139,10 @@ pub const MEASURES: [Measure; 47] = [
     measure("images_ratio", "images sent over needed", Factor, Less, |it| {
         let traffic = it.outcome.traffic;
         per(traffic.images_sent_bytes as f64, traffic.images_needed_bytes as f64)
+    }),
+    measure("contacts", "contacts", Count, Neither, |it| {
+        let of_each: u64 = it.outcome.notes.devices.iter().map(|device| device.contacts).sum();
+        Some(of_each as f64 / 2.0)
     }),
     measure("links", "links that came up", Count, Neither, |it| Some(it.outcome.traffic.links() as f64)),
     measure("handshakes_bytes", "handshakes, sent", Bytes, Less, |it| sent(it, Sort::Handshake)),

@@ -8,6 +8,7 @@ mod canvas;
 mod compare;
 mod curves;
 mod events;
+mod gather;
 mod interval;
 mod layout;
 mod levels;
@@ -29,37 +30,29 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 pub use compare::{Comparison, Standing, Told};
+pub use gather::{Gathered, Reduced};
 pub use interval::Mean;
 pub use measures::{Better, MEASURES, Measure, Measured, Unit};
 pub use sweep::{Over, Sweep};
 
-use crate::operation::{Outcome, Plan};
-use page::{First, Run, Runs};
+use gather::First;
 
 /// What came of one scenario. What is told of a single run is told of the first.
 pub struct Report<'a> {
     name: &'a str,
     about: &'a str,
     source: &'a str,
-    runs: Runs<'a>,
+    runs: &'a Gathered,
+    first: &'a First,
 }
 
 impl<'a> Report<'a> {
-    /// Of runs: each with its seed and what became of it, and the plan of the first. None if there is no run.
+    /// Of runs. None if there is no run.
     ///
     /// `name` and `about` say what was simulated, `source` is the text of the scenario.
     #[must_use]
-    pub fn new(
-        name: &'a str,
-        about: &'a str,
-        source: &'a str,
-        plan: &'a Plan,
-        runs: &'a [(u64, Outcome)],
-    ) -> Option<Self> {
-        let run = |(seed, outcome): &'a (u64, Outcome)| Run { seed: *seed, outcome, measured: Measured::of(outcome) };
-        let all: Vec<Run<'_>> = runs.iter().map(run).collect();
-        let first = First { plan, seed: all.first()?.seed, outcome: all.first()?.outcome };
-        Some(Self { name, about, source, runs: Runs { first, all } })
+    pub fn new(name: &'a str, about: &'a str, source: &'a str, runs: &'a Gathered) -> Option<Self> {
+        Some(Self { name, about, source, runs, first: runs.first()? })
     }
 
     /// The page, as HTML.

@@ -2,48 +2,28 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::gather::{First, Gathered};
 use super::interval::Mean;
-use super::measures::{MEASURES, Measured, place};
+use super::measures::{MEASURES, place};
 use super::{Report, curves, levels, raster, ratios, replay, seeds, summary, tables, timelines, volume, words};
-use crate::operation::{Outcome, Plan};
-
-/// One run, as means want it.
-pub(super) struct Run<'a> {
-    pub(super) seed: u64,
-    pub(super) outcome: &'a Outcome,
-    pub(super) measured: Measured,
-}
-
-/// The first one, as drawings want it.
-pub(super) struct First<'a> {
-    pub(super) seed: u64,
-    pub(super) plan: &'a Plan,
-    pub(super) outcome: &'a Outcome,
-}
-
-/// All of them. What is drawn of one is drawn of the first.
-pub(super) struct Runs<'a> {
-    pub(super) first: First<'a>,
-    pub(super) all: Vec<Run<'a>>,
-}
 
 /// Characters of the scenario that are shown.
 const SOURCE_CHARS_MAX: usize = 200_000;
 
 pub(super) fn page(report: &Report<'_>) -> Markup {
-    let (runs, run) = (&report.runs, &report.runs.first);
+    let (runs, run) = (report.runs, report.first);
     let body = html! {
         header {
             h1 { (report.name) }
             @for part in report.about.split("\n\n").filter(|part| !part.trim().is_empty()) { p { (part) } }
             p.quiet { (size(run)) }
-            p.quiet { (seeds_of(runs)) }
+            p.quiet { (seeds_of(runs, run)) }
         }
         @if run.outcome.impossible > 0 {
             p.alert { (words::count(run.outcome.impossible as u64)) " captures arrived before they could have: this simulation is wrong." }
         }
         (figures(runs))
-        (verdict(runs))
+        (verdict(run, runs.len()))
         section {
             h2 { "How soon" }
             (curves::delivery(runs))
@@ -71,11 +51,11 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
         }
         section { h2 { "Gateways" } (tables::gateways(run)) }
         section { h2 { "Devices one by one" } (tables::devices(run)) }
-        section { h2 { (if runs.all.len() > 1 { "Over all seeds" } else { "In numbers" }) } (seeds::means(runs)) }
+        section { h2 { (if runs.len() > 1 { "Over all seeds" } else { "In numbers" }) } (seeds::means(runs)) }
         @if !report.source.is_empty() {
             section { h2 { "The scenario" } (source(report.source)) }
         }
-        footer { (footer(runs)) }
+        footer { (footer(run)) }
     };
     frame(report.name, &body)
 }
@@ -97,8 +77,8 @@ pub(super) fn frame(title: &str, body: &Markup) -> Markup {
     }
 }
 
-fn size(run: &First<'_>) -> String {
-    let plan = run.plan;
+fn size(run: &First) -> String {
+    let plan = &run.plan;
     let gateways = plan.devices.iter().filter(|device| device.way_out.is_some()).count();
     format!(
         "{}, {} of them with a way out; {}; {} in {}",
@@ -110,18 +90,18 @@ fn size(run: &First<'_>) -> String {
     )
 }
 
-fn seeds_of(runs: &Runs<'_>) -> String {
-    match &runs.all[..] {
-        [only] => format!("Simulated once, with seed {}", only.seed),
-        all => format!("Simulated with {} seeds; what is drawn of one run is of seed {}", all.len(), runs.first.seed),
+fn seeds_of(runs: &Gathered, run: &First) -> String {
+    match runs.len() {
+        1 => format!("Simulated once, with seed {}", run.seed),
+        count => format!("Simulated with {count} seeds; what is drawn of one run is of seed {}", run.seed),
     }
 }
 
 /// The row of figures at the top.
-fn figures(runs: &Runs<'_>) -> Markup {
+fn figures(runs: &Gathered) -> Markup {
     let figure = |key: &str, name: &str, best: &str, of: &str| {
         let measure = &MEASURES[place(key)?];
-        let mean = |key: &str| Mean::of(runs.all.iter().filter_map(|run| run.measured.get(key)));
+        let mean = |key: &str| Mean::of(runs.measured(key));
         let value = mean(key)?;
         let best = mean(best).map(|best| format!("{of} {}", measure.words(best.mean).replace(' ', "\u{a0}")));
         Some(html! {
@@ -145,8 +125,8 @@ fn figures(runs: &Runs<'_>) -> Markup {
 }
 
 /// What comes of it, in a sentence or two.
-fn verdict(runs: &Runs<'_>) -> Markup {
-    let outcome = runs.first.outcome;
+fn verdict(run: &First, runs: usize) -> Markup {
+    let outcome = &run.outcome;
     let count = |is: &dyn Fn(&crate::operation::Fate) -> bool| outcome.fates.iter().filter(|fate| is(fate)).count();
     let all = outcome.fates.len();
     let delivered = count(&|fate| fate.delivered_ms.is_some());
@@ -159,7 +139,7 @@ fn verdict(runs: &Runs<'_>) -> Markup {
             "Of " (words::of(all, "capture", "captures")) ", " strong { (n(delivered)) } " reached the hub. Nobody could have brought there more than "
             strong { (n(possible)) } " on these contacts and windows; without anybody carrying for others it would have been "
             strong { (n(direct)) } ". " strong { (n(answered)) } " were answered before the end."
-            @if runs.all.len() > 1 { " (Seed " (runs.first.seed) ".)" }
+            @if runs > 1 { " (Seed " (run.seed) ".)" }
         }
     }
 }
@@ -183,10 +163,10 @@ fn source(source: &str) -> Markup {
     }
 }
 
-fn footer(runs: &Runs<'_>) -> Markup {
-    let hash = summary::hash(runs.first.outcome);
+fn footer(run: &First) -> Markup {
+    let hash = summary::hash(&run.outcome);
     html! {
-        p { "Greenline's simulator: the code that devices run, in virtual time. Run of seed " (runs.first.seed) ": " code { (hash) } "; the same scenario and seed give the same." }
+        p { "Greenline's simulator: the code that devices run, in virtual time. Run of seed " (run.seed) ": " code { (hash) } "; the same scenario and seed give the same." }
         p { "Delays are of captures that arrived; their quantiles leave out the others. “Possible” is what no protocol can beat: contacts that carry any amount in no time. ± is the 95 % interval of the mean over the seeds, after Student." }
     }
 }

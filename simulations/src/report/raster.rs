@@ -4,7 +4,7 @@ use maud::Markup;
 use plotters::style::RGBColor;
 
 use super::canvas::{Axis, figure, plot};
-use super::page::First;
+use super::gather::First;
 use super::words;
 use crate::trace::Trace;
 
@@ -20,7 +20,7 @@ const NAME_CHARS: usize = 14;
 /// When something is: `[from, until)`, in ms. Where some overlap, they add up.
 type Spans = Vec<(u64, u64)>;
 
-pub(super) fn contacts(run: &First<'_>) -> Markup {
+pub(super) fn contacts(run: &First) -> Markup {
     let spans = contact_spans(&run.plan.contacts, run.plan.devices.len());
     let names: Vec<String> = run.plan.devices.iter().map(|device| device.name.clone()).collect();
     let Raster { most, note, plot } = raster(&names, &spans, run.plan.ends_ms, (0, 84, 140), "devices");
@@ -30,7 +30,7 @@ pub(super) fn contacts(run: &First<'_>) -> Markup {
     figure("Who met somebody when", &note, &[], &plot)
 }
 
-pub(super) fn gateways(run: &First<'_>) -> Option<Markup> {
+pub(super) fn gateways(run: &First) -> Option<Markup> {
     let mut spans = vec![Spans::new(); run.plan.devices.len()];
     let mut since = vec![None; run.plan.devices.len()];
     let ends = run.plan.ends_ms;

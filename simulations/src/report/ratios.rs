@@ -3,16 +3,12 @@
 use maud::Markup;
 
 use super::canvas::{Axis, BLUE, GREEN, Key, figure, plot};
-use super::page::Runs;
+use super::gather::{Columns, Gathered, RATIO_ENDS};
 use super::words;
-use crate::operation::{Fate, RATIO_FROM_MS};
+use crate::operation::RATIO_FROM_MS;
 
-/// Upper ends of the columns, in hundredths; the last column is for all beyond.
-const ENDS: [u64; 8] = [101, 105, 110, 125, 150, 200, 300, 1_000];
-
-pub(super) fn histogram(runs: &Runs<'_>) -> Markup {
-    let delivery = shares(runs, |fate| (fate.delivered_ms, fate.oracle_delivered_ms));
-    let answer = shares(runs, |fate| (fate.answered_ms, fate.oracle_answered_ms));
+pub(super) fn histogram(runs: &Gathered) -> Markup {
+    let [delivery, answer] = runs.ratios().each_ref().map(shares);
     let most = delivery.iter().chain(&answer).copied().fold(0.0, f64::max);
     let step = if most > 0.5 { 0.2 } else { 0.1 };
     let ticks = (0..=5).map(|number| f64::from(number) * step).map(|share| (share, format!("{:.0} %", share * 100.0)));
@@ -43,20 +39,12 @@ fn names() -> Vec<String> {
         0 => format!("{}", hundredths / 100),
         _ => format!("{}", hundredths as f64 / 100.0),
     };
-    let most = ENDS.iter().map(|end| format!("≤ {}", number(*end)));
-    most.chain([format!("> {}", number(ENDS[ENDS.len() - 1]))]).collect()
+    let most = RATIO_ENDS.iter().map(|end| format!("≤ {}", number(*end)));
+    most.chain([format!("> {}", number(RATIO_ENDS[RATIO_ENDS.len() - 1]))]).collect()
 }
 
 /// Which share of the ratios of all runs falls into each column.
-fn shares(runs: &Runs<'_>, of: impl Fn(&Fate) -> (Option<u64>, Option<u64>)) -> Vec<f64> {
-    let mut counts = [0_u64; ENDS.len() + 1];
-    for fate in runs.all.iter().flat_map(|run| &run.outcome.fates) {
-        let (Some(at_ms), Some(bound_ms)) = of(fate) else { continue };
-        let (delay, bound) = (at_ms.saturating_sub(fate.captured_ms), bound_ms.saturating_sub(fate.captured_ms));
-        if bound >= RATIO_FROM_MS {
-            counts[ENDS.partition_point(|end| delay * 100 > end * bound)] += 1;
-        }
-    }
+fn shares(counts: &Columns) -> Vec<f64> {
     let all = counts.iter().sum::<u64>().max(1) as f64;
     counts.iter().map(|count| *count as f64 / all).collect()
 }

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use maud::{Markup, PreEscaped, html};
 use serde_json::json;
 
+use super::gather::First;
 use super::layout::{Layout, MARGIN, Place, SIDE, radius, together};
-use super::page::First;
 use super::words;
 use crate::operation::Plan;
 use crate::trace::Node;
@@ -24,8 +24,8 @@ const SCALE: f64 = 40.0;
 /// Devices up to which each is named in the picture.
 const NAMED_MAX: usize = 40;
 
-pub(super) fn replay(run: &First<'_>) -> Markup {
-    let plan = run.plan;
+pub(super) fn replay(run: &First) -> Markup {
+    let plan = &run.plan;
     let step_ms = plan.ends_ms.div_ceil(STEPS_MAX).max(1_000);
     let layout = Layout::of(plan, step_ms);
     let (contacts, contacts_left_out) = contacts(plan, step_ms);
@@ -67,7 +67,7 @@ fn inert(json: &str) -> String {
     json.replace('<', "\\u003c")
 }
 
-fn note(run: &First<'_>, contacts_left_out: usize, thinned: bool) -> String {
+fn note(run: &First, contacts_left_out: usize, thinned: bool) -> String {
     let mut note =
         "Lines join the pairs that are together most; with scripts, whoever is in contact at the slider's time."
             .to_owned();
@@ -139,13 +139,13 @@ fn contacts(plan: &Plan, step_ms: u64) -> (Vec<u64>, usize) {
 }
 
 /// Gateways as `[node, step, 1 or 0]` one after the other.
-fn online(run: &First<'_>, step_ms: u64) -> Vec<u64> {
+fn online(run: &First, step_ms: u64) -> Vec<u64> {
     let switches = run.outcome.notes.switches.iter().take(CONTACTS_MAX);
     switches.flat_map(|it| [u64::from(it.node), it.at_ms / step_ms, u64::from(it.on)]).collect()
 }
 
 /// Captures as `[node, step made, step at the hub or -1]` one after the other.
-fn captures(run: &First<'_>, step_ms: u64) -> Vec<i64> {
+fn captures(run: &First, step_ms: u64) -> Vec<i64> {
     let fates = run.outcome.fates.iter().take(CAPTURES_MAX);
     let step = |ms: u64| i64::try_from(ms / step_ms).unwrap_or(-1);
     fates.flat_map(|it| [i64::from(it.node), step(it.captured_ms), it.delivered_ms.map_or(-1, step)]).collect()

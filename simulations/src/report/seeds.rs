@@ -2,14 +2,15 @@
 
 use maud::{Markup, html};
 
+use super::gather::Gathered;
 use super::interval::Mean;
 use super::measures::MEASURES;
-use super::page::{Runs, table};
+use super::page::table;
 
-pub(super) fn means(runs: &Runs<'_>) -> Markup {
-    let several = runs.all.len() > 1;
+pub(super) fn means(runs: &Gathered) -> Markup {
+    let several = runs.len() > 1;
     let rows = MEASURES.iter().map(|measure| {
-        let mean = Mean::of(runs.all.iter().filter_map(|run| run.measured.get(measure.key)));
+        let mean = Mean::of(runs.measured(measure.key));
         let words = |value: Option<f64>| value.map_or("–".to_owned(), |value| measure.words(value));
         let mut cells = vec![html! { (measure.name) }, html! { (words(mean.map(|it| it.mean))) }];
         if several {

@@ -3,17 +3,17 @@
 use serde_json::{Map, Value, json};
 
 use super::Report;
+use super::gather::{First, Gathered};
 use super::interval::Mean;
 use super::measures::{MEASURES, Unit};
-use super::page::{First, Runs};
 use crate::operation::{DeviceNotes, GatewayNotes, Outcome};
 
 /// The version of what is in it.
 const FORMAT: u32 = 1;
 
 pub(super) fn summary(report: &Report<'_>) -> Value {
-    let (runs, run) = (&report.runs, &report.runs.first);
-    let plan = run.plan;
+    let (runs, run) = (report.runs, report.first);
+    let plan = &run.plan;
     json!({
         "format": FORMAT,
         "name": report.name,
@@ -23,13 +23,13 @@ pub(super) fn summary(report: &Report<'_>) -> Value {
         "ends_ms": plan.ends_ms,
         "screening_ms": plan.screening_ms,
         "measures": measures(runs),
-        "runs": runs.all.iter().map(|run| json!({ "seed": run.seed, "hash": hash(run.outcome) })).collect::<Vec<_>>(),
+        "runs": runs.all().map(|run| json!({ "seed": run.seed, "hash": run.hash })).collect::<Vec<_>>(),
         "of_first_run": first(run),
     })
 }
 
-fn measures(runs: &Runs<'_>) -> Map<String, Value> {
-    let of = |key: &str| runs.all.iter().map(|run| run.measured.get(key)).collect::<Vec<_>>();
+fn measures(runs: &Gathered) -> Map<String, Value> {
+    let of = |key: &str| runs.all().map(|run| run.measured.get(key)).collect::<Vec<_>>();
     let all = MEASURES.iter().map(|measure| {
         let values = of(measure.key);
         let mean = Mean::of(values.iter().flatten().copied());
@@ -63,7 +63,7 @@ pub(super) fn hash(outcome: &Outcome) -> String {
 }
 
 /// What is told of one run only.
-fn first(run: &First<'_>) -> Value {
+fn first(run: &First) -> Value {
     let devices = run.plan.devices.iter().zip(&run.outcome.notes.devices);
     let devices = devices.map(|(device, notes)| self::device(&device.name, notes)).collect::<Vec<_>>();
     let storage = run.outcome.notes.storage.iter().map(|it| {

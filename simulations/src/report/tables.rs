@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 
 use maud::{Markup, html};
 
-use super::page::{First, table};
+use super::gather::First;
+use super::page::table;
 use super::words;
 
 /// Rows of a table; of more devices, those with the most.
 pub(super) const ROWS_MAX: usize = 300;
 
-pub(super) fn devices(run: &First<'_>) -> Markup {
+pub(super) fn devices(run: &First) -> Markup {
     let mut all: Vec<_> = run.plan.devices.iter().zip(&run.outcome.notes.devices).collect();
     let count = all.len();
     if count > ROWS_MAX {
@@ -45,7 +46,7 @@ pub(super) fn devices(run: &First<'_>) -> Markup {
     }
 }
 
-pub(super) fn gateways(run: &First<'_>) -> Markup {
+pub(super) fn gateways(run: &First) -> Markup {
     let mut all: Vec<_> = run
         .plan
         .devices

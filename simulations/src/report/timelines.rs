@@ -3,7 +3,8 @@
 use maud::{Markup, html};
 
 use super::canvas::{Axis, BLUE, GREEN, GREY, Key, ORANGE, PINK, SKY, YELLOW, figure, log_s, plot};
-use super::page::{First, table};
+use super::gather::First;
+use super::page::table;
 use super::words;
 use crate::operation::Fate;
 use crate::quantile::Delays;
@@ -23,7 +24,7 @@ const STAGES: [Stage; 6] = [
     (PINK, "seen by its officer", |fate| fate.seen_ms),
 ];
 
-pub(super) fn lines(run: &First<'_>) -> Markup {
+pub(super) fn lines(run: &First) -> Markup {
     let shown = shown(&run.outcome.fates);
     let delays = |fate: &Fate| STAGES.map(|(.., at)| at(fate).map(|at_ms| at_ms.saturating_sub(fate.captured_ms)));
     let most_ms = shown.iter().flat_map(|fate| delays(fate)).flatten().max().unwrap_or(0);
@@ -68,7 +69,7 @@ fn shown(fates: &[Fate]) -> Vec<&Fate> {
     (0..count).map(|number| ordered[number * last / (count - 1).max(1)]).collect()
 }
 
-pub(super) fn stages(run: &First<'_>) -> Markup {
+pub(super) fn stages(run: &First) -> Markup {
     let rows = STAGES.iter().map(|(_, name, at)| {
         let delays: Delays =
             run.outcome.fates.iter().map(|fate| Some(at(fate)?.saturating_sub(fate.captured_ms))).collect();

@@ -5,10 +5,11 @@ use maud::{Markup, html};
 use plotters::style::RGBColor;
 
 use super::canvas::{Axis, BLUE, GREY, Key, figure, plot};
-use super::page::{First, table};
+use super::gather::First;
+use super::page::table;
 use super::words;
 
-pub(super) fn bars(run: &First<'_>) -> Markup {
+pub(super) fn bars(run: &First) -> Markup {
     let rows = rows(run);
     let most = rows.iter().flat_map(|row| [row.needed, row.moved]).max().unwrap_or(0);
     let names: Vec<String> = rows.iter().map(|row| row.name.to_owned()).collect();
@@ -28,7 +29,7 @@ pub(super) fn bars(run: &First<'_>) -> Markup {
     figure("Bytes moved over bytes needed", note, &[Key(GREY, "needed"), Key(BLUE, "moved")], &plot)
 }
 
-pub(super) fn ratios(run: &First<'_>) -> Markup {
+pub(super) fn ratios(run: &First) -> Markup {
     let traffic = run.outcome.traffic;
     let images: u64 =
         run.outcome.fates.iter().filter(|fate| fate.delivered_ms.is_some()).map(|fate| fate.bytes as u64).sum();
@@ -54,7 +55,7 @@ pub(super) fn ratios(run: &First<'_>) -> Markup {
 }
 
 /// All that was sent, by what it was, and what each sort is of all.
-pub(super) fn sorts(run: &First<'_>) -> Markup {
+pub(super) fn sorts(run: &First) -> Markup {
     let (sent, surplus) = (run.outcome.traffic.sent, run.outcome.traffic.entries_surplus());
     let line = |what: &str, frames: Option<u64>, bytes: u64| {
         let of_all = if sent.all_bytes() > 0 { bytes as f64 / sent.all_bytes() as f64 } else { 0.0 };
@@ -108,7 +109,7 @@ struct Row {
     moved: u64,
 }
 
-fn rows(run: &First<'_>) -> [Row; 2] {
+fn rows(run: &First) -> [Row; 2] {
     let traffic = run.outcome.traffic;
     [
         Row { name: "entries", needed: traffic.entries_needed_bytes, moved: traffic.entries_sent_bytes },

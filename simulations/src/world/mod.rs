@@ -250,9 +250,10 @@ impl World {
         self.ledger.carried()
     }
 
-    /// From whom the last frame came to a device that was long enough for a piece of an image.
-    pub(crate) fn long_from(&self, to: usize) -> Option<usize> {
-        self.ledger.long_from(to)
+    /// From whom a hub got the last piece of an image of a capture that it lacked, if it got any since the last call.
+    pub(crate) fn take_bringer(&mut self, hub: usize, capture: CaptureId) -> Option<usize> {
+        let origin = self.view(hub, capture).origin?;
+        self.ledger.take_bringer(hub, origin.blobs.iter().map(|blob| blob.id))
     }
 
     /// Bytes on a device's disk; none while it is switched off.
@@ -697,11 +698,27 @@ impl World {
         }
         if self.devices[to].engine.is_none() {
             self.devices[to].heard.push((link, bytes));
+        } else if self.devices[to].member == Member::Hub {
+            self.bring(link, from, to, bytes);
         } else {
             self.input(to, Input::Frame { link, bytes });
         }
         self.drain(from);
         true
+    }
+
+    /// A frame arrives at a hub. If it has a piece of an image that the hub takes in, whoever brought it is noted: the hub alone knows
+    /// what it lacked, and of two who send the same the first has brought it.
+    fn bring(&mut self, link: LinkId, from: usize, hub: usize, bytes: Vec<u8>) {
+        let Ok(Frame::BlobGroup { blob, .. }) = Frame::decode(&bytes) else {
+            return self.input(hub, Input::Frame { link, bytes });
+        };
+        let taken = |world: &Self| world.devices[hub].engine.as_ref().map(|engine| engine.traffic().blobs_fresh_bytes);
+        let before = taken(self);
+        self.input(hub, Input::Frame { link, bytes });
+        if taken(self) > before {
+            self.ledger.brought(hub, blob.id, from);
+        }
     }
 
     /// Of several wakings only the one that was set last counts.

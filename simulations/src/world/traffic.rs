@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crdt::ids::BlobId;
 use crdt::store::memory::MemoryStore;
 use crdt::sync::{Engine, Sent, Sort};
-
-/// From which length on a frame is likely to carry a piece of an image.
-const LONG_BYTES: usize = 1_024;
 
 /// Bytes that went over links, and how many of them were of use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,8 +95,9 @@ pub struct Carried {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ledger {
     carried: BTreeMap<(usize, usize), Carried>,
-    /// From whom the last long frame came to each device that one came to.
-    long_from: BTreeMap<usize, usize>,
+    /// Who brought the last piece of an image that a hub took in, and how many pieces hubs had taken in by then.
+    brought: BTreeMap<(usize, BlobId), (u64, usize)>,
+    pieces: u64,
 }
 
 impl Ledger {
@@ -106,16 +105,20 @@ impl Ledger {
         let carried = self.carried.entry((from, to)).or_default();
         carried.frames += 1;
         carried.bytes += bytes as u64;
-        if bytes >= LONG_BYTES {
-            self.long_from.insert(to, from);
-        }
     }
 
     pub(super) const fn carried(&self) -> &BTreeMap<(usize, usize), Carried> {
         &self.carried
     }
 
-    pub(super) fn long_from(&self, to: usize) -> Option<usize> {
-        self.long_from.get(&to).copied()
+    pub(super) fn brought(&mut self, hub: usize, image: BlobId, from: usize) {
+        self.pieces += 1;
+        self.brought.insert((hub, image), (self.pieces, from));
+    }
+
+    /// Who brought the last piece of these images; it is forgotten then.
+    pub(super) fn take_bringer(&mut self, hub: usize, images: impl Iterator<Item = BlobId>) -> Option<usize> {
+        let last = images.filter_map(|image| self.brought.remove(&(hub, image))).max();
+        last.map(|(_, from)| from)
     }
 }

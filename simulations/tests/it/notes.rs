@@ -1,7 +1,9 @@
 //! What is noted of an operation beside its captures' fates.
 
 use crdt::sync::Sort;
-use simulations::operation::{LOOKS_MAX, Outcome, run};
+use simulations::operation::{LOOKS_MAX, Outcome, PlannedCapture, run};
+use simulations::oracle::Online;
+use simulations::trace::Trace;
 
 use crate::plans::{MINUTE_MS, two_ways_out};
 
@@ -55,6 +57,25 @@ fn what_each_device_did_adds_up() {
     assert!(ridge.up_bytes > 2 * 90_000 && ridge.down_bytes > 1_000, "{ridge:?}");
     let delivered = fates.iter().filter(|fate| fate.delivered_ms.is_some()).count() as u64;
     assert_eq!((ridge.delivered, ridge.delivered + tower.delivered), (2, delivered));
+}
+
+/// Who had sent the hub the last long frame when a capture's images were all on its disk was credited: of two who send at once, often
+/// the other one.
+#[test]
+fn a_gateway_is_credited_with_what_it_brought_and_not_with_what_another_did_meanwhile() {
+    let mut plan = two_ways_out(["officer", "mule", "ridge", "tower"]);
+    plan.contacts = Trace::new(plan.contacts.names().to_vec(), []);
+    for device in &mut plan.devices[2..] {
+        device.way_out.as_mut().expect("it has one").online = Online::Always;
+    }
+    // They meet nobody: what a gateway has made, nobody else can have brought.
+    let capture =
+        |(at_s, node, bytes): (u64, u32, usize)| PlannedCapture { at_ms: 600_000 + at_s * 1_000, node, bytes };
+    let (many, few) = ((0..14).map(|at_s| (at_s, 2, 30_000)), (0..3).map(|at_s| (at_s, 3, 900_000)));
+    plan.captures = many.chain(few).map(capture).collect();
+    let outcome = run(&plan, 1);
+    let brought = |device: usize| outcome.notes.devices[device].gateway.as_ref().map(|gateway| gateway.delivered);
+    assert_eq!([brought(2), brought(3)], [Some(14), Some(3)]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use simulations::operation::{
     COPIES_MAX, Copied, DeviceNotes, Fate, GatewayNotes, LOOKS_MAX, Notes, Outcome, Plan, PlannedCapture, Storage,
     Switch, Track, run,
 };
-use simulations::report::{MEASURES, Mean, Report};
+use simulations::report::{Gathered, MEASURES, Mean, Reduced, Report};
 use simulations::trace::{Contact, Trace};
 
 use crate::plans::two_ways_out;
@@ -25,16 +25,23 @@ const PLOTS: [&str; 9] = [
     "Storage",
 ];
 
-/// A plan and its runs.
-type Runs = (Plan, Vec<(u64, Outcome)>);
-
-fn played(names: [&str; 4], seeds: u64) -> Runs {
-    let plan = two_ways_out(names);
-    let runs = (1..=seeds).map(|seed| (seed, run(&plan, seed))).collect();
-    (plan, runs)
+fn gathered(plan: &Plan, runs: impl IntoIterator<Item = (u64, Outcome)>) -> Gathered {
+    let mut all = Gathered::new();
+    let reduced = runs.into_iter().map(|(seed, outcome)| Reduced::of(seed, plan.clone(), outcome));
+    reduced.enumerate().for_each(|(place, reduced)| all.add(place, reduced));
+    all
 }
 
-fn plain(seeds: u64) -> Runs {
+fn played(names: [&str; 4], seeds: u64) -> Gathered {
+    let plan = two_ways_out(names);
+    gathered(&plan, outcomes(&plan, seeds))
+}
+
+fn outcomes(plan: &Plan, seeds: u64) -> Vec<(u64, Outcome)> {
+    (1..=seeds).map(|seed| (seed, run(plan, seed))).collect()
+}
+
+fn plain(seeds: u64) -> Gathered {
     played(["officer", "mule", "ridge", "tower"], seeds)
 }
 
@@ -46,8 +53,8 @@ fn events(report: &Report<'_>) -> Vec<Value> {
 
 #[test]
 fn a_page_needs_nothing_from_elsewhere() {
-    let (plan, runs) = plain(2);
-    let page = Report::new("Two ways out", "An officer, a mule.", "key = 1", &plan, &runs).unwrap().page();
+    let runs = plain(2);
+    let page = Report::new("Two ways out", "An officer, a mule.", "key = 1", &runs).unwrap().page();
     for reference in ["http:", "https:", "src=", "href=", "url(", "@import", "import(", "fetch(", "<link", "<iframe"] {
         assert!(!page.contains(reference), "the page has `{reference}`");
     }
@@ -58,8 +65,8 @@ fn a_page_needs_nothing_from_elsewhere() {
 #[test]
 fn names_are_text_wherever_they_stand() {
     let evil = r#"</script><script>alert("1")</script><b a='"&"#;
-    let (plan, runs) = played([evil, "<i>mule</i>", "]]>ridge", "tower\u{202e}"], 2);
-    let report = Report::new(evil, evil, evil, &plan, &runs).unwrap();
+    let runs = played([evil, "<i>mule</i>", "]]>ridge", "tower\u{202e}"], 2);
+    let report = Report::new(evil, evil, evil, &runs).unwrap();
     let page = report.page();
     for wrong in ["<script>alert", "<i>mule", "<b a="] {
         assert!(!page.contains(wrong), "`{wrong}` stands there as it is");
@@ -71,8 +78,8 @@ fn names_are_text_wherever_they_stand() {
 
 #[test]
 fn every_plot_has_its_title_axes_and_numbers() {
-    let (plan, runs) = plain(1);
-    let page = Report::new("Two ways out", "", "", &plan, &runs).unwrap().page();
+    let runs = plain(1);
+    let page = Report::new("Two ways out", "", "", &runs).unwrap().page();
     for title in PLOTS {
         let figure = page.split("<figure>").find(|figure| figure.contains(&format!("<strong>{title}</strong>")));
         let figure = figure.unwrap_or_else(|| panic!("there is no {title}"));
@@ -91,18 +98,19 @@ fn every_plot_has_its_title_axes_and_numbers() {
 
 #[test]
 fn the_summary_says_what_came_of_the_runs() {
-    let (plan, runs) = plain(3);
-    let summary = Report::new("Two ways out", "", "", &plan, &runs).unwrap().summary();
+    let (plan, runs) = (two_ways_out(["officer", "mule", "ridge", "tower"]), plain(3));
+    let all = outcomes(&plan, 3);
+    let summary = Report::new("Two ways out", "", "", &runs).unwrap().summary();
     assert_eq!(summary["measures"].as_object().unwrap().len(), MEASURES.len());
     let mean = |key: &str| summary["measures"][key]["mean"].as_f64().unwrap();
     let delivered = |outcome: &Outcome| outcome.fates.iter().filter(|fate| fate.delivered_ms.is_some()).count();
     assert_eq!((mean("captures"), mean("delivered")), (4.0, 0.5));
-    assert!(runs.iter().all(|(_, outcome)| delivered(outcome) == 2));
-    let sent = Mean::of(runs.iter().map(|(_, outcome)| outcome.traffic.sent_bytes as f64)).unwrap();
+    assert!(all.iter().all(|(_, outcome)| delivered(outcome) == 2));
+    let sent = Mean::of(all.iter().map(|(_, outcome)| outcome.traffic.sent_bytes as f64)).unwrap();
     assert_eq!(mean("moved_bytes"), sent.mean);
     assert_eq!(summary["measures"]["moved_bytes"]["half_width_95"].as_f64(), sent.half_width);
     assert_eq!(summary["measures"]["moved_bytes"]["by_run"].as_array().unwrap().len(), 3);
-    let late = runs.iter().map(|(_, outcome)| outcome.delivery().delays.quantile_ms(0.9).unwrap() as f64);
+    let late = all.iter().map(|(_, outcome)| outcome.delivery().delays.quantile_ms(0.9).unwrap() as f64);
     assert_eq!(mean("delivery_p90_ms"), Mean::of(late).unwrap().mean);
     let devices = &summary["of_first_run"]["devices"];
     assert_eq!((&devices[0]["captures"], &devices[2]["gateway"]["delivered"]), (&4.into(), &2.into()));
@@ -111,8 +119,8 @@ fn the_summary_says_what_came_of_the_runs() {
 
 #[test]
 fn events_tell_every_stage_in_order() {
-    let (plan, runs) = plain(1);
-    let events = events(&Report::new("Two ways out", "", "", &plan, &runs).unwrap());
+    let runs = plain(1);
+    let events = events(&Report::new("Two ways out", "", "", &runs).unwrap());
     assert_eq!((&events[0]["event"], &events[events.len() - 1]["event"]), (&"begin".into(), &"end".into()));
     let inner = &events[1..events.len() - 1];
     assert!(inner.is_sorted_by_key(|event| event["ms"].as_u64().unwrap()));
@@ -124,14 +132,15 @@ fn events_tell_every_stage_in_order() {
     let kinds = ["captured", "copied", "copied", "at_gateway", "accepted", "told", "answered", "seen"];
     assert_eq!(journey, kinds);
     let first = inner.iter().find(|event| event["event"] == "accepted").unwrap();
-    assert_eq!(first["ms"].as_u64(), runs[0].1.fates[0].delivered_ms);
+    let plan = two_ways_out(["officer", "mule", "ridge", "tower"]);
+    assert_eq!(first["ms"].as_u64(), run(&plan, 1).fates[0].delivered_ms);
 }
 
 #[test]
 fn the_same_runs_give_the_same_bytes() {
     let write = || {
-        let (plan, runs) = plain(2);
-        let report = Report::new("Two ways out", "", "", &plan, &runs).unwrap();
+        let runs = plain(2);
+        let report = Report::new("Two ways out", "", "", &runs).unwrap();
         (report.page(), report.summary().to_string(), events(&report))
     };
     assert!(write() == write());
@@ -139,11 +148,11 @@ fn the_same_runs_give_the_same_bytes() {
 
 #[test]
 fn nothing_played_is_no_report_and_nothing_captured_is_one() {
-    assert!(Report::new("", "", "", &two_ways_out(["a", "b", "c", "d"]), &[]).is_none());
+    assert!(Report::new("", "", "", &Gathered::new()).is_none());
     let mut plan = two_ways_out(["a", "b", "c", "d"]);
     plan.captures.clear();
-    let runs = vec![(1, run(&plan, 1))];
-    let page = Report::new("Quiet", "", "", &plan, &runs).unwrap().page();
+    let runs = gathered(&plan, outcomes(&plan, 1));
+    let page = Report::new("Quiet", "", "", &runs).unwrap().page();
     assert!(page.contains("0 captures") && !page.contains("NaN"));
 }
 
@@ -152,8 +161,10 @@ fn where_devices_are_is_drawn_as_a_map_if_it_is_known() {
     let mut plan = two_ways_out(["officer", "mule", "ridge", "tower"]);
     plan.tracks =
         [0.0, 1_000.0, 5_000.0, 5_000.0].map(|east| Track(vec![(0, east, 0.0), (60_000, east, 2_500.0)])).to_vec();
-    let runs = vec![(1, run(&plan, 1))];
-    let page = |plan: &Plan| Report::new("Map", "", "", plan, &runs).unwrap().page();
+    let page = |plan: &Plan| {
+        let runs = gathered(plan, outcomes(plan, 1));
+        Report::new("Map", "", "", &runs).unwrap().page()
+    };
     let map = page(&plan);
     // 5 km are as wide as the picture is within its margins, and north is up. The first device stands exactly where it is.
     let points = "[0.0,75.0,487.5,6.0,75.0,212.5]";
@@ -225,8 +236,8 @@ fn huge() -> (Plan, Outcome) {
 #[test]
 fn a_large_operation_makes_a_page_that_a_browser_opens_and_that_says_what_it_leaves_out() {
     let (plan, outcome) = huge();
-    let (runs, source) = (vec![(1, outcome)], "key = 1\n".repeat(100_000));
-    let report = Report::new("Huge", "", &source, &plan, &runs).unwrap();
+    let (runs, source) = (gathered(&plan, [(1, outcome)]), "key = 1\n".repeat(100_000));
+    let report = Report::new("Huge", "", &source, &runs).unwrap();
     let (page, events) = (report.page(), events(&report));
     println!("{} bytes, {} events", page.len(), events.len());
     assert!(page.len() < PAGE_BYTES_MAX, "{} bytes", page.len());
@@ -244,4 +255,20 @@ fn a_large_operation_makes_a_page_that_a_browser_opens_and_that_says_what_it_lea
     }
     assert_eq!(events[events.len() - 1]["left_out"]["copied"], 900_000);
     assert!(report.summary().to_string().len() < PAGE_BYTES_MAX);
+}
+
+/// Every seed's whole outcome was kept until the end. What is kept of each now must tell the same, whichever is over first.
+#[test]
+fn runs_tell_the_same_in_whatever_order_they_are_over() {
+    let plan = two_ways_out(["officer", "mule", "ridge", "tower"]);
+    let told = |order: [u64; 4]| {
+        let mut runs = Gathered::new();
+        for seed in order {
+            runs.add(seed as usize, Reduced::of(seed, plan.clone(), run(&plan, seed)));
+        }
+        let report = Report::new("Two ways out", "", "", &runs).unwrap();
+        (report.page(), report.summary().to_string(), events(&report))
+    };
+    assert!(told([1, 2, 3, 4]) == told([3, 1, 4, 2]));
+    assert!(told([1, 2, 3, 4]).0.contains("band from the least of them to the most"));
 }

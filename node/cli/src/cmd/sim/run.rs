@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
-use simulations::operation::{self, Outcome, Plan};
-use simulations::report::{MEASURES, Mean, Measured, Report};
+use simulations::operation;
+use simulations::report::{Gathered, Mean, Measured, Reduced, Report};
 use simulations::scenario::Scenario;
 
 use crate::failure::Failure;
@@ -46,12 +45,16 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let scenario = args.scenario.read()?;
     let seeds = args.seeds.list();
     let out = args.out.as_ref().map(|folder| Out::prepare(folder, &FILES)).transpose()?;
-    let (plan, mut runs) = play(&scenario, &seeds, out.is_some())?;
+    let runs = play(&scenario, &seeds)?;
+    let name = play::title(&scenario);
+    let report = Report::new(&name, scenario.purpose(), scenario.text(), &runs).ok_or_else(play::nothing_done)?;
     if let Some(out) = &out {
-        report(out, &scenario, &plan, &mut runs)?;
+        out.text(FILES[0], &report.page())?;
+        out.json(FILES[1], &report.summary())?;
+        out.with(FILES[2], |to| report.events(to))?;
     }
     if args.json {
-        output::json(&numbers(&scenario, &seeds, &runs))?;
+        output::json(&report.summary())?;
     } else {
         output::say(told(&scenario, &seeds, &runs))?;
         match &out {
@@ -59,7 +62,8 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
             None => output::say("\nNothing is written: give a folder for the report with --out")?,
         }
     }
-    let cheats: Vec<String> = runs.iter().filter(|run| run.impossible > 0).map(|run| run.seed.to_string()).collect();
+    let cheats = runs.runs().filter(|(.., measured)| measured.get("impossible") > Some(0.0));
+    let cheats: Vec<String> = cheats.map(|(seed, ..)| seed.to_string()).collect();
     if cheats.is_empty() {
         return Ok(());
     }
@@ -70,66 +74,25 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     Err(Failure::new(what).hint("this is a bug of the simulator; report it with the scenario and the seed"))
 }
 
-/// What is kept of a run.
-struct Run {
-    seed: u64,
-    devices: usize,
-    contacts: usize,
-    impossible: usize,
-    hash: String,
-    measured: Measured,
-    /// All of it, if there is to be a report.
-    outcome: Option<Outcome>,
-}
-
-/// The runs that got done, in order, and the plan of the first.
-fn play(scenario: &Scenario, seeds: &[u64], in_full: bool) -> Result<(Plan, Vec<Run>), Failure> {
-    let (mut runs, mut first) = (Vec::new(), None::<(usize, Plan)>);
+/// The runs that got done. Each is reduced to what is told of it as soon as it is over, so that a thousand take little room.
+fn play(scenario: &Scenario, seeds: &[u64]) -> Result<Gathered, Failure> {
+    let mut runs = Gathered::new();
     let jobs: Vec<(usize, u64)> = seeds.iter().copied().enumerate().collect();
     let work = |(place, seed): &(usize, u64)| {
         let plan = scenario.plan(*seed);
         let outcome = operation::run(&plan, *seed);
-        (*place, kept(*seed, &plan, outcome, in_full), plan)
+        (*place, Reduced::of(*seed, plan, outcome))
     };
-    play::all(scenario.name(), &jobs, work, |(place, run, plan)| {
-        runs.push((place, run));
-        if first.as_ref().is_none_or(|(earlier, _)| place < *earlier) {
-            first = Some((place, plan));
-        }
-    })?;
-    runs.sort_by_key(|(place, _)| *place);
-    let (_, plan) = first.ok_or_else(play::nothing_done)?;
-    Ok((plan, runs.into_iter().map(|(_, run)| run).collect()))
-}
-
-fn kept(seed: u64, plan: &Plan, outcome: Outcome, in_full: bool) -> Run {
-    Run {
-        seed,
-        devices: plan.devices.len(),
-        contacts: plan.contacts.contacts().len(),
-        impossible: outcome.impossible,
-        hash: outcome.hash.iter().map(|byte| format!("{byte:02x}")).collect(),
-        measured: Measured::of(&outcome),
-        outcome: in_full.then_some(outcome),
-    }
-}
-
-fn report(out: &Out, scenario: &Scenario, plan: &Plan, runs: &mut [Run]) -> Result<(), Failure> {
-    let outcomes = runs.iter_mut().filter_map(|run| Some((run.seed, run.outcome.take()?)));
-    let outcomes: Vec<(u64, Outcome)> = outcomes.collect();
-    let (name, source) = (play::title(scenario), scenario.text());
-    let report = Report::new(&name, scenario.purpose(), source, plan, &outcomes).ok_or_else(play::nothing_done)?;
-    out.text(FILES[0], &report.page())?;
-    out.json(FILES[1], &report.summary())?;
-    out.with(FILES[2], |to| report.events(to))
+    play::all(scenario.name(), &jobs, work, |(place, run)| runs.add(place, run))?;
+    Ok(runs)
 }
 
 /// The mean of a measure over the runs.
-fn mean(runs: &[Run], key: &str) -> Option<Mean> {
-    Mean::of(runs.iter().filter_map(|run| run.measured.get(key)))
+fn mean(runs: &Gathered, key: &str) -> Option<Mean> {
+    Mean::of(runs.measured(key))
 }
 
-fn told(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> String {
+fn told(scenario: &Scenario, seeds: &[u64], runs: &Gathered) -> String {
     let row = |what: &str, keys: [&str; 3], how| {
         [what.to_owned(), shown(runs, keys[0], how), shown(runs, keys[1], how), shown(runs, keys[2], how)]
     };
@@ -167,7 +130,7 @@ fn told(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> String {
 }
 
 /// The mean of a measure, with what it may be off by; nothing if it isn't measured.
-fn shown(runs: &[Run], key: &str, how: fn(f64) -> String) -> String {
+fn shown(runs: &Gathered, key: &str, how: fn(f64) -> String) -> String {
     let Some(it) = mean(runs, key) else {
         return if key.is_empty() { String::new() } else { "-".to_owned() };
     };
@@ -177,38 +140,38 @@ fn shown(runs: &[Run], key: &str, how: fn(f64) -> String) -> String {
     }
 }
 
-fn headline(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> String {
+fn headline(scenario: &Scenario, seeds: &[u64], runs: &Gathered) -> String {
+    let first = runs.runs().next().map_or(0, |(seed, ..)| seed);
     let done = match runs.len() {
         done if done < seeds.len() => format!("{done} of {} seeds, stopped", seeds.len()),
-        1 => format!("seed {}", runs[0].seed),
-        done => format!("{done} seeds from {}", runs[0].seed),
+        1 => format!("seed {first}"),
+        done => format!("{done} seeds from {first}"),
     };
-    let contacts = Mean::of(runs.iter().map(|run| run.contacts as f64)).map_or(0.0, |it| it.mean);
-    let captures = mean(runs, "captures").map_or(0.0, |it| it.mean);
+    let (contacts, captures) = (mean(runs, "contacts"), mean(runs, "captures"));
     format!(
         "{}: {} devices, {} contacts, {} captures in {}; {done}",
         play::title(scenario),
-        runs[0].devices,
-        whole(contacts),
-        whole(captures),
+        runs.plan().map_or(0, |plan| plan.devices.len()),
+        whole(contacts.map_or(0.0, |it| it.mean)),
+        whole(captures.map_or(0.0, |it| it.mean)),
         output::span(scenario.lasts_ms()),
     )
 }
 
 /// Each seed with its hash, by which a run is known again.
-fn by_seed(runs: &[Run]) -> String {
-    let value = |run: &Run, key: &str| run.measured.get(key);
-    let row = |run: &Run| {
+fn by_seed(runs: &Gathered) -> String {
+    let row = |(seed, hash, measured): (u64, &str, &Measured)| {
+        let shown = |key: &str, how: fn(f64) -> String| measured.get(key).map_or_else(|| "-".to_owned(), how);
         [
-            run.seed.to_string(),
-            value(run, "delivered").map_or_else(|| "-".to_owned(), percent),
-            value(run, "delivery_p50_ms").map_or_else(|| "-".to_owned(), span),
-            value(run, "delivery_p90_ms").map_or_else(|| "-".to_owned(), span),
-            value(run, "answered").map_or_else(|| "-".to_owned(), percent),
-            run.hash[..16].to_owned(),
+            seed.to_string(),
+            shown("delivered", percent),
+            shown("delivery_p50_ms", span),
+            shown("delivery_p90_ms", span),
+            shown("answered", percent),
+            hash[..16].to_owned(),
         ]
     };
-    output::table(["seed", "delivered", "p50", "p90", "answered", "hash"], runs.iter().map(row))
+    output::table(["seed", "delivered", "p50", "p90", "answered", "hash"], runs.runs().map(row))
 }
 
 fn percent(share: f64) -> String {
@@ -233,34 +196,4 @@ pub(super) fn whole(number: f64) -> String {
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or_default()).collect();
     groups.join(",")
-}
-
-fn numbers(scenario: &Scenario, seeds: &[u64], runs: &[Run]) -> Value {
-    let values = |run: &Run| -> serde_json::Map<String, Value> {
-        run.measured.values().map(|(measure, value)| (measure.key.to_owned(), json!(value))).collect()
-    };
-    let each = |run: &Run| {
-        let mut told = values(run);
-        told.insert("seed".to_owned(), json!(run.seed));
-        told.insert("hash".to_owned(), json!(run.hash));
-        told.insert("impossible".to_owned(), json!(run.impossible));
-        told.insert("contacts".to_owned(), json!(run.contacts));
-        Value::Object(told)
-    };
-    let means: serde_json::Map<String, Value> = MEASURES
-        .iter()
-        .filter_map(|measure| {
-            let it = mean(runs, measure.key)?;
-            Some((measure.key.to_owned(), json!({ "mean": it.mean, "half_width_95": it.half_width })))
-        })
-        .collect();
-    json!({
-        "scenario": scenario.name(),
-        "settings": scenario.settings(),
-        "devices": runs[0].devices,
-        "lasts_ms": scenario.lasts_ms(),
-        "seeds_asked": seeds.len(),
-        "runs": runs.iter().map(each).collect::<Vec<_>>(),
-        "means": means,
-    })
 }
