@@ -76,6 +76,11 @@ impl Axis {
         Self::new(title, 0.0..ticks[upto].0.max(most_s).log10(), marks)
     }
 
+    /// Where the axis ends.
+    pub(super) const fn end(&self) -> f64 {
+        self.range.end
+    }
+
     /// Time since the beginning, up to the end, in ms.
     pub(super) fn time(ends_ms: u64) -> Self {
         const STEPS_S: [f64; 13] = [

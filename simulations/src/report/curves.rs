@@ -15,29 +15,35 @@ pub(super) fn delivery(runs: &Gathered) -> Markup {
     let note =
         "What share of all captures was at the hub within which time. The blue line can't be above the grey one.";
     let plot = draw(runs, "share of captures at the hub", &curves);
-    figure("From capture to the hub", &with_band(note, runs), &keys, &plot)
+    let none = runs.most_ms(&[Delay::Delivered]).is_none().then_some("No capture reached the hub.");
+    figure("From capture to the hub", &with_band(note, none, runs), &keys, &plot)
 }
 
 pub(super) fn answer(runs: &Gathered) -> Markup {
     let plot = draw(runs, "share of captures answered", &[(Delay::AnswerPossible, 9), (Delay::Answered, 3)]);
     let keys = [Key(BLUE, "answered at the officer's device"), Key(GREY, "the earliest possible on these contacts")];
     let note = "What share of all captures had its answer back on the device that made it within which time.";
-    figure("From capture to the answer", &with_band(note, runs), &keys, &plot)
+    let none = runs.most_ms(&[Delay::Answered]).is_none().then_some("No capture was answered.");
+    figure("From capture to the answer", &with_band(note, none, runs), &keys, &plot)
 }
 
-fn with_band(note: &str, runs: &Gathered) -> String {
+fn with_band(note: &str, none: Option<&str>, runs: &Gathered) -> String {
+    let note = [none.unwrap_or_default(), note].join(" ").trim_start().to_owned();
     match runs.len() {
-        1 => note.to_owned(),
+        1 => note,
         count => format!("{note} The line is the mean of {count} seeds, the band from the least of them to the most."),
     }
 }
 
 fn draw(runs: &Gathered, title: &str, curves: &[(Delay, u32)]) -> Markup {
-    let most_ms = runs.most_ms(&curves.iter().map(|(delay, _)| *delay).collect::<Vec<_>>());
+    let most_ms = runs.most_ms(&curves.iter().map(|(delay, _)| *delay).collect::<Vec<_>>()).unwrap_or(0);
     let (x, y) = (Axis::delays("time since the capture (logarithmic)", most_ms), Axis::shares(title));
+    let end = x.end();
     plot(title, 400, 78, (x, y), |pen| {
         for ((delay, width), color) in curves.iter().zip([GREY, BLUE, ORANGE]) {
-            let points = thinned(&runs.curve(*delay, most_ms));
+            let mut points = thinned(&runs.curve(*delay, most_ms));
+            // Whatever hasn't come by then never does.
+            points.extend(points.last().copied().map(|(_, shares)| (end, shares)));
             if runs.len() > 1 {
                 pen.band(&points.iter().map(|(at, [_, least, most])| (*at, *least, *most)).collect::<Vec<_>>(), color)?;
             }

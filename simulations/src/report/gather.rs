@@ -62,14 +62,14 @@ pub(super) struct First {
 #[derive(Clone, Debug)]
 pub(super) struct Curve {
     at: Vec<(u64, u64, u64)>,
-    most_ms: u64,
+    most_ms: Option<u64>,
 }
 
 /// One run, reduced. It still has all of its outcome: [`Gathered::add`] keeps that of the first.
 #[derive(Debug)]
 pub struct Reduced {
     run: Run,
-    curves: [(Vec<u64>, u64); Delay::ALL.len()],
+    curves: [(Vec<u64>, Option<u64>); Delay::ALL.len()],
     ratios: [Columns; 2],
     plan: Plan,
     outcome: Outcome,
@@ -117,7 +117,7 @@ impl Gathered {
     pub fn add(&mut self, place: usize, reduced: Reduced) {
         let Reduced { run, curves, ratios, plan, outcome } = reduced;
         if self.curves.is_empty() {
-            self.curves = vec![Curve { at: vec![(0, PARTS, 0); PLACES], most_ms: 0 }; Delay::ALL.len()];
+            self.curves = vec![Curve { at: vec![(0, PARTS, 0); PLACES], most_ms: None }; Delay::ALL.len()];
         }
         for (all, (shares, most_ms)) in self.curves.iter_mut().zip(curves) {
             all.most_ms = all.most_ms.max(most_ms);
@@ -170,9 +170,9 @@ impl Gathered {
         self.first.as_ref().map(|(_, first)| first)
     }
 
-    /// The longest of such delays.
-    pub(super) fn most_ms(&self, of: &[Delay]) -> u64 {
-        of.iter().filter_map(|delay| self.curves.get(*delay as usize)).map(|curve| curve.most_ms).max().unwrap_or(0)
+    /// The longest of such delays; none if there is none.
+    pub(super) fn most_ms(&self, of: &[Delay]) -> Option<u64> {
+        of.iter().filter_map(|delay| self.curves.get(*delay as usize)?.most_ms).max()
     }
 
     /// The share of captures within each delay up to one, on the axis of delays: its mean over the runs, its least and its most.
@@ -199,13 +199,13 @@ fn place(ms: u64) -> usize {
     ((ms as f64 / 1_000.0).max(1.0).log10() * PLACES_PER_TENFOLD).ceil() as usize
 }
 
-/// The share of captures within the delay of each place, and the longest delay.
-fn shares(outcome: &Outcome, of: Delay) -> (Vec<u64>, u64) {
+/// The share of captures within the delay of each place, and the longest delay if there is one.
+fn shares(outcome: &Outcome, of: Delay) -> (Vec<u64>, Option<u64>) {
     let mut counts = vec![0_u64; PLACES];
-    let (mut most_ms, all) = (0, outcome.fates.len().max(1) as u128);
+    let (mut most_ms, all) = (None, outcome.fates.len().max(1) as u128);
     for ms in outcome.fates.iter().filter_map(|fate| of.of(fate)) {
         counts[place(ms).min(PLACES - 1)] += 1;
-        most_ms = ms.max(most_ms);
+        most_ms = most_ms.max(Some(ms));
     }
     let mut within = 0;
     let share = |count: u64| {

@@ -27,8 +27,12 @@ pub(super) fn histogram(runs: &Gathered) -> Markup {
             Ok(())
         },
     );
+    let none = match runs.ratios()[0].iter().sum::<u64>() {
+        0 => "No capture reached the hub whose earliest possible delay is that long. ",
+        _ => "",
+    };
     let note = format!(
-        "1 would be perfect. Of captures whose earliest possible delay is at least {}: below that a handshake is many times the best.",
+        "{none}1 would be perfect. Of captures whose earliest possible delay is at least {}: below that a handshake is many times the best.",
         words::span(RATIO_FROM_MS as f64)
     );
     figure("How close to what was possible", &note, &[Key(BLUE, "to the hub"), Key(GREEN, "to the answer")], &plot)

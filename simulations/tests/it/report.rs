@@ -156,6 +156,19 @@ fn nothing_played_is_no_report_and_nothing_captured_is_one() {
     assert!(page.contains("0 captures") && !page.contains("NaN"));
 }
 
+/// Plots were empty, and said nothing.
+#[test]
+fn that_nothing_arrived_is_said_where_it_would_be_drawn() {
+    let mut plan = two_ways_out(["a", "b", "c", "d"]);
+    let page = |plan: &Plan| Report::new("Cut off", "", "", &gathered(plan, outcomes(plan, 2))).unwrap().page();
+    let said = ["No capture reached the hub.", "No capture was answered.", "No capture reached the hub whose"];
+    let arrived = page(&plan);
+    assert!(said.iter().all(|words| !arrived.contains(words)));
+    plan.devices.iter_mut().for_each(|device| device.way_out = None);
+    let page = page(&plan);
+    assert!(said.iter().all(|words| page.contains(words)) && !page.contains("NaN"));
+}
+
 #[test]
 fn where_devices_are_is_drawn_as_a_map_if_it_is_known() {
     let mut plan = two_ways_out(["officer", "mule", "ridge", "tower"]);

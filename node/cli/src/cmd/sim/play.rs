@@ -16,7 +16,7 @@ use simulations::scenario::Scenario;
 use crate::failure::Failure;
 use crate::shutdown::asked_to_stop;
 
-/// Most seeds: what is kept of each is held until the end.
+/// Most seeds: the figures of each are held until the end, a kilobyte.
 const SEEDS_MAX: u64 = 10_000;
 
 /// Which seeds are played.
