@@ -134,5 +134,25 @@ fn problem(error: &toml::de::Error) -> Problem {
         }
     }
     let hint = "mend that line; docs/SCENARIOS.md says what each key takes";
-    Problem::new(span, shown(message, MESSAGE_CHARS_MAX), hint)
+    let said = of_another_kind(message).unwrap_or_else(|| message.to_owned());
+    Problem::new(span, shown(&said, MESSAGE_CHARS_MAX), hint)
+}
+
+/// That something else belongs there, without the names that programmers have for it.
+fn of_another_kind(message: &str) -> Option<String> {
+    let (found, expected) = message.split_once(", expected ")?;
+    let found = found.strip_prefix("invalid type: ").or_else(|| found.strip_prefix("invalid value: "))?;
+    let expected = match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "`true` or `false`",
+        "a string" => "a text in double quotes",
+        "a sequence" => "a list in [ ]",
+        "a map" => "a table in { }",
+        other => other,
+    };
+    // A number that is too large for any kind is told with the kind that it was tried as.
+    let found = found.trim_end_matches(" as i128").trim_end_matches(" as u128");
+    Some(format!("{expected} belongs here, not {found}"))
 }

@@ -64,7 +64,7 @@ fn what_is_wrong_is_told_with_its_line_and_what_to_do() {
         ("\"18:00-18:15\"", "\"18:00\"", (14, 54), "write times like `\"06:00-06:15\"`", "mend"),
         ("\"18:00-18:15\"", "\"day 9 18:00-18:15\"", (14, 54), "this is after the operation's end", "last longer"),
         ("count = 3", "count = 0", (12, 9), "a group has from 1 to 2000", "give a number"),
-        ("count = 3", "count = -3", (12, 9), "invalid value", "mend"),
+        ("count = 3", "count = -3", (12, 9), "a whole number from 0 on belongs here, not integer `-3`", "mend"),
         ("\"06:00\", \"14:00\"", "\"14:00\", \"06:00\"", (18, 69), "it is before the one before it", "in order"),
         ("\"06:00\", \"14:00\"", "\"06:00\", \"07:00\"", (18, 60), "this journey may take 2 h", "leave less often"),
         (
@@ -163,7 +163,12 @@ fn a_setting_goes_before_the_file_and_a_wrong_one_is_named() {
     let cases = [
         ("contacts.radoi=ble", "contacts.radoi = \"ble\"", "`radoi` is no key here", "did you mean `radio`?"),
         ("contacts.radio=bel", "contacts.radio = \"bel\"", "there is no profile `bel`", "did you mean `ble`?"),
-        ("groups.post.count=lots", "groups.post.count = \"lots\"", "invalid type", "mend"),
+        (
+            "groups.post.count=lots",
+            "groups.post.count = \"lots\"",
+            "a whole number from 0 on belongs here, not string \"lots\"",
+            "mend",
+        ),
         ("lasts=3", "lasts = 3", "a time needs its unit", "mend"),
     ];
     for (setting, line, said, advised) in cases {
