@@ -21,13 +21,20 @@ pub const CANDIDATES_MAX: usize = 256;
 pub const BACKOFF_MS_MIN: u64 = 1_000;
 /// Longest wait, in ms.
 pub const BACKOFF_MS_MAX: u64 = 60_000;
+/// Longest wait, in ms, for a device that multicast discovery has heard and doesn't hear any more. It may be wrong: multicast is what
+/// busy access points drop first.
+pub const LOST_BACKOFF_MS_MAX: u64 = 600_000;
+/// How long multicast discovery takes to lose a device that is out of reach, in ms.
+pub const UNHEARD_MS: u64 = 60_000;
 /// A link that lasted this long, in ms, was a good one: its address is tried at once again.
 const GOOD_LINK_MS: u64 = 30_000;
+/// The minute of that bound, in ms.
+const MINUTE_MS: u64 = 60_000;
 /// How long the device with the higher key leaves dialling to the other, in ms: one of two links would be closed anyway.
 const POLITENESS_MS: u64 = 2_000;
 /// How long a device of another site, or a revoked one, isn't dialled again, in ms.
 const STRANGER_MS: u64 = 600_000;
-/// Dials a minute to addresses that multicast discovery claims, which anyone on the network can flood.
+/// Dials a minute at the word of multicast discovery, which anyone on the network can flood.
 const DISCOVERED_DIALS_MAX: u32 = 60;
 /// Two links to one device that come up within this time, in ms, were dialled by both sides at once. Otherwise the newer one
 /// counts: who has a link doesn't dial, so that the device at the other end has lost the older one, by a restart or a move.
@@ -55,6 +62,11 @@ pub enum Input {
         device: Option<DeviceKey>,
         /// Who says so.
         source: Source,
+    },
+    /// Multicast discovery doesn't hear of a device at an address any more.
+    Lost {
+        /// Where.
+        address: SocketAddr,
     },
     /// A transport connected and proved a key.
     Up {
@@ -127,6 +139,8 @@ struct Candidate {
     /// Not before this time, in ms.
     not_before_ms: u64,
     dialling: bool,
+    /// Multicast discovery has lost it.
+    lost: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -177,6 +191,7 @@ impl Dialer {
     pub fn handle(&mut self, now_ms: u64, input: Input) {
         match input {
             Input::Found { address, device, source } => self.found(now_ms, address, device, source),
+            Input::Lost { address } => self.lost(address),
             Input::Up { link, device, initiator, address } => self.up(now_ms, link, device, initiator, address),
             Input::Admitted { link } => self.admitted(link),
             Input::NotAdmitted { device, reason } => self.not_admitted(now_ms, device, &reason),
@@ -196,29 +211,49 @@ impl Dialer {
     /// When to send [`Input::Tick`] at the latest, in ms; `None` while there is nothing to try.
     #[must_use]
     pub fn wake_at(&self) -> Option<u64> {
-        self.wanted().map(|(_, candidate)| candidate.not_before_ms).min()
+        let next_minute_ms = if self.minute.1 < DISCOVERED_DIALS_MAX { 0 } else { self.minute.0 + MINUTE_MS };
+        let at_ms = |candidate: &Candidate| match candidate.source {
+            Source::Mdns => candidate.not_before_ms.max(next_minute_ms),
+            Source::Book | Source::Static => candidate.not_before_ms,
+        };
+        self.wanted().map(|(_, candidate)| at_ms(candidate)).min()
     }
 
     fn found(&mut self, now_ms: u64, address: SocketAddr, device: Option<DeviceKey>, source: Source) {
         if device == Some(self.own) || address.port() == 0 {
             return;
         }
+        let polite = device.is_some_and(|device| device < self.own) && source == Source::Mdns;
+        let not_before_ms = if polite { now_ms + POLITENESS_MS } else { now_ms };
         if let Some(known) = self.candidates.get_mut(&address) {
-            let fresh = known.device != device && device.is_some();
+            let other = known.device != device && device.is_some();
             known.device = if source >= known.source { device.or(known.device) } else { known.device };
             known.source = known.source.max(source);
-            if fresh {
-                (known.failures, known.not_before_ms) = (0, now_ms);
+            // What was tried in vain is there now. Who says so may lie, so that it counts.
+            let back = source == Source::Mdns && known.failures > 0 && self.minute.1 < DISCOVERED_DIALS_MAX;
+            if other || back {
+                (known.failures, known.not_before_ms) = (0, known.not_before_ms.min(not_before_ms));
+                self.minute.1 += u32::from(back && known.source != Source::Mdns);
             }
+            known.lost = false;
             return;
         }
         if self.candidates.len() >= CANDIDATES_MAX && !self.make_room(source) {
             return;
         }
-        let polite = device.is_some_and(|device| device < self.own) && source == Source::Mdns;
-        let not_before_ms = if polite { now_ms + POLITENESS_MS } else { now_ms };
-        let candidate = Candidate { device, source, failures: 0, not_before_ms, dialling: false };
+        let candidate = Candidate { device, source, failures: 0, not_before_ms, dialling: false, lost: false };
         self.candidates.insert(address, candidate);
+    }
+
+    /// What only discovery named is forgotten. Where a member was met is tried again, more seldom; where somebody said that one is, as
+    /// often as ever.
+    fn lost(&mut self, address: SocketAddr) {
+        let Some(known) = self.candidates.get_mut(&address) else { return };
+        match known.source {
+            Source::Mdns => _ = self.candidates.remove(&address),
+            Source::Book => known.lost = true,
+            Source::Static => {}
+        }
     }
 
     /// Forgets the least trusted address that failed most, if it is no better than the new one.
@@ -307,19 +342,20 @@ impl Dialer {
         let seed = self.seed;
         let Some(candidate) = self.candidates.get_mut(&address) else { return };
         candidate.dialling = false;
-        let wait = BACKOFF_MS_MIN.saturating_shl(candidate.failures.min(10)).min(BACKOFF_MS_MAX);
+        let longest = if candidate.lost { LOST_BACKOFF_MS_MAX } else { BACKOFF_MS_MAX };
+        let wait = BACKOFF_MS_MIN.saturating_shl(candidate.failures.min(10)).min(longest);
         candidate.failures = candidate.failures.saturating_add(1);
         candidate.not_before_ms = now_ms + jitter(seed, address, candidate.failures, wait);
     }
 
     fn try_all_again(&mut self, now_ms: u64) {
         for candidate in self.candidates.values_mut() {
-            (candidate.failures, candidate.not_before_ms) = (0, now_ms);
+            (candidate.failures, candidate.not_before_ms, candidate.lost) = (0, now_ms, false);
         }
     }
 
     fn dial_what_is_due(&mut self, now_ms: u64) {
-        if now_ms >= self.minute.0 + 60_000 {
+        if now_ms >= self.minute.0 + MINUTE_MS {
             self.minute = (now_ms, 0);
         }
         self.unwanted.retain(|_, it| now_ms < it.until_ms);
@@ -484,6 +520,7 @@ mod tests {
     fn a_flood_of_discoveries_is_bounded_and_static_peers_survive_it() {
         let mut dialer = Dialer::new(LOW, 1);
         found(&mut dialer, 0, 1, None, Source::Static);
+        dialer.handle(0, Input::Up { link: 1, device: [1; 32], initiator: true, address: address(1) });
         let mut dials = 0;
         for n in 0..20_000u32 {
             let device = [u8::try_from(n % 250).unwrap() + 2; 32];
@@ -495,9 +532,77 @@ mod tests {
                 }
             }
         }
+        assert_eq!(dialer.wake_at(), Some(MINUTE_MS), "nothing to do before");
         assert!(dialer.candidates.len() <= CANDIDATES_MAX);
         assert!(dials <= DISCOVERED_DIALS_MAX, "{dials} dials in one minute");
         assert!(dialer.candidates.contains_key(&address(1)));
+    }
+
+    /// Fails a device's dials until its next wait is over `wait_ms`, and says when that was.
+    fn fail_until_waits(dialer: &mut Dialer, mut now_ms: u64, port: u16, wait_ms: u64) -> u64 {
+        loop {
+            dialer.handle(now_ms, Input::Failed { address: address(port) });
+            let next_ms = dialer.wake_at().unwrap();
+            if next_ms - now_ms > wait_ms {
+                return now_ms;
+            }
+            now_ms = next_ms;
+            dialer.handle(now_ms, Input::Tick);
+        }
+    }
+
+    /// A patrol came back to its post's access point, was announced, and for a minute nobody dialled it: it had been tried in vain
+    /// while it was away.
+    #[test]
+    fn who_is_announced_again_is_dialled_at_once() {
+        for source in [Source::Mdns, Source::Book] {
+            let mut dialer = Dialer::new(LOW, 1);
+            found(&mut dialer, 0, 5, Some(HIGH), source);
+            let now_ms = fail_until_waits(&mut dialer, 1, 5, 30_000);
+            outputs(&mut dialer);
+            let dial = Output::Dial { address: address(5), device: Some(HIGH) };
+            assert_eq!(found(&mut dialer, now_ms + 1, 5, Some(HIGH), Source::Mdns), [dial], "{source:?}");
+        }
+    }
+
+    #[test]
+    fn who_announces_a_members_address_again_and_again_causes_few_dials() {
+        let mut dialer = Dialer::new(LOW, 1);
+        found(&mut dialer, 0, 5, Some(HIGH), Source::Book);
+        let mut dials = 0;
+        for _ in 0..1_000 {
+            dialer.handle(1, Input::Failed { address: address(5) });
+            dialer.handle(1, Input::Lost { address: address(5) });
+            dials += found(&mut dialer, 1, 5, Some(HIGH), Source::Mdns).len();
+        }
+        assert!((1..=DISCOVERED_DIALS_MAX as usize).contains(&dials), "{dials} dials in one minute");
+    }
+
+    #[test]
+    fn who_is_lost_is_forgotten_or_tried_less_often() {
+        let lost = Input::Lost { address: address(5) };
+        let waits = |source| {
+            let mut dialer = Dialer::new(LOW, 1);
+            found(&mut dialer, 0, 5, Some(HIGH), source);
+            dialer.handle(1, lost.clone());
+            let mut now_ms = 1;
+            (0..20).fold(0, |_, _| {
+                dialer.handle(now_ms, Input::Failed { address: address(5) });
+                let wait_ms = dialer.wake_at().unwrap() - now_ms;
+                now_ms += wait_ms;
+                dialer.handle(now_ms, Input::Tick);
+                wait_ms
+            })
+        };
+        assert!(waits(Source::Static) <= BACKOFF_MS_MAX, "somebody's word is never given up");
+        let book = waits(Source::Book);
+        assert!((LOST_BACKOFF_MS_MAX / 2..=LOST_BACKOFF_MS_MAX).contains(&book), "{book}");
+
+        let mut dialer = Dialer::new(LOW, 1);
+        found(&mut dialer, 0, 5, Some(HIGH), Source::Mdns);
+        dialer.handle(1, lost);
+        dialer.handle(1, Input::Failed { address: address(5) });
+        assert_eq!(dialer.wake_at(), None, "nothing to try any more");
     }
 
     #[test]

@@ -106,6 +106,7 @@ impl Lan {
                 self.shared.note(now_ms, format!("can't listen on {addr}: {reason}; trying again"));
             }
             MeshEvent::Discovered { device, addr } => self.found(addr, Some(device), Source::Mdns),
+            MeshEvent::Vanished { addr, .. } => self.dialer.handle(steady_ms(), Input::Lost { address: addr }),
             MeshEvent::DialFailed { addr, reason, .. } => {
                 tracing::debug!(%addr, reason, "dial failed");
                 self.shared.note(now_ms, format!("nobody answers at {addr}"));

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::api::{self, App, Server};
 use crate::book::Book;
+use crate::dial::UNHEARD_MS;
 use crate::lan::Lan;
 use crate::locker::{Locker, Locking};
 use crate::shared::Shared;
@@ -106,8 +107,12 @@ impl Device {
         warn_of_expiry(&config.identity, &shared);
         let alias = config.identity.certificate.alias.clone();
         let driver = Driver::start(&config.store_dir, &config.store_key, config.identity, config.membership)?;
-        let (mesh, events) =
-            mesh::start(mesh::Config { listen: config.listen.clone(), mdns: config.mdns, ..mesh::Config::new(seed) })?;
+        let (mesh, events) = mesh::start(mesh::Config {
+            listen: config.listen.clone(),
+            mdns: config.mdns,
+            mdns_ttl: Duration::from_millis(UNHEARD_MS),
+            ..mesh::Config::new(seed)
+        })?;
         let book = config.book.then_some(Book);
         let lan = Lan::new(driver.clone(), mesh.clone(), own, shared.clone(), book);
         let mut tasks = vec![tokio::spawn(lan.run(events, asked, config.peers))];

@@ -27,6 +27,8 @@ pub struct Config {
     pub listen: Vec<SocketAddr>,
     /// Whether to find devices on the local network by mDNS, and be found. It shows the device's key to anyone who listens.
     pub mdns: bool,
+    /// How long others believe an mDNS answer of this device. With 60 s six questions may be lost before they think that it left.
+    pub mdns_ttl: Duration,
     /// A connection that was silent for so long is lost. The loss of a device is never noticed sooner. 15 s on Wi-Fi,
     /// 45 s on narrow links, where a fresh connection (13 kB) costs more than a blip.
     pub idle_timeout: Duration,
@@ -47,6 +49,7 @@ impl Config {
             seed,
             listen: Vec::new(),
             mdns: true,
+            mdns_ttl: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(15),
             keep_alive: Duration::from_secs(5),
             handshake_timeout: Duration::from_secs(15),
@@ -61,6 +64,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("listen", &self.listen)
             .field("mdns", &self.mdns)
+            .field("mdns_ttl", &self.mdns_ttl)
             .field("idle_timeout", &self.idle_timeout)
             .field("keep_alive", &self.keep_alive)
             .field("handshake_timeout", &self.handshake_timeout)

@@ -49,10 +49,11 @@ impl Discovery {
         true
     }
 
-    pub(crate) fn remove(&mut self, gone: &Found) {
-        if self.known.remove(gone) {
-            self.unreported.retain(|found| found != gone);
-        }
+    /// Forgets a find. True if it had been reported, so that its end is news too.
+    pub(crate) fn remove(&mut self, gone: &Found) -> bool {
+        let waiting = self.unreported.len();
+        self.unreported.retain(|found| found != gone);
+        self.known.remove(gone) && self.unreported.len() == waiting
     }
 
     /// Forgets all finds, not how many were reported lately.
@@ -109,9 +110,17 @@ mod tests {
         assert!(discovery.add(found(1)));
         assert_eq!(discovery.next(now), Some(found(1)));
         assert_eq!(discovery.next(now), None);
-        discovery.remove(&found(1));
+        assert!(discovery.remove(&found(1)));
         assert!(discovery.add(found(1)));
         assert_eq!(discovery.next(now), Some(found(1)));
+    }
+
+    #[test]
+    fn the_end_of_a_find_that_was_never_reported_is_no_news() {
+        let mut discovery = Discovery::new(Instant::now());
+        assert!(discovery.add(found(1)));
+        assert!(!discovery.remove(&found(1)), "it waits to be reported");
+        assert!(!discovery.remove(&found(2)), "never found");
     }
 
     #[test]

@@ -34,6 +34,13 @@ pub enum Event {
         /// Where the device is said to be.
         addr: SocketAddr,
     },
+    /// A device that was found by mDNS wasn't heard for as long as it had said ([`crate::Config::mdns_ttl`]).
+    Vanished {
+        /// The key that was claimed.
+        device: DeviceKey,
+        /// Where the device was said to be.
+        addr: SocketAddr,
+    },
     /// A dial came to nothing.
     DialFailed {
         /// The address as given to the dial.

@@ -203,7 +203,7 @@ impl Network {
             Input::StoppedListening(addr) => self.outbox.push_back(Event::StoppedListening { addr }),
             Input::ListenerClosed(id, addrs, reason) => self.on_listener_closed(id, addrs, reason),
             Input::Discovered(found) => self.on_discovered(found),
-            Input::Expired(gone) => gone.iter().for_each(|gone| self.discovery.remove(gone)),
+            Input::Expired(gone) => self.on_expired(&gone),
             Input::Connected { connection, device, remote, initiator } => {
                 let dial = self.dials.remove(&connection);
                 let deadline = Instant::now() + self.outside.config.stream_timeout;
@@ -324,6 +324,14 @@ impl Network {
         let full = !found.into_iter().all(|found| self.discovery.add(found));
         if full {
             self.forget_finds();
+        }
+    }
+
+    fn on_expired(&mut self, gone: &[(DeviceKey, SocketAddr)]) {
+        for (device, addr) in gone {
+            if self.discovery.remove(&(*device, *addr)) {
+                self.outbox.push_back(Event::Vanished { device: *device, addr: *addr });
+            }
         }
     }
 

@@ -28,8 +28,6 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 const STREAMS_MAX: u32 = 4;
 /// How often mDNS asks. With the default of 300 s two halves of a site that merge meet after 290 s, with 10 s after one.
 const MDNS_QUERY_INTERVAL: Duration = Duration::from_secs(10);
-/// How long an mDNS answer of ours holds: six questions may be lost before others think that we left.
-const MDNS_TTL: Duration = Duration::from_secs(60);
 
 /// All that the swarm does.
 #[derive(NetworkBehaviour)]
@@ -68,7 +66,7 @@ pub(crate) fn build(config: &Config) -> io::Result<(Swarm<Behaviour>, mpsc::Rece
 /// # Errors
 /// When the system doesn't let us watch its interfaces.
 pub(crate) fn mdns_behaviour(config: &Config, peer: PeerId) -> io::Result<Option<mdns::tokio::Behaviour>> {
-    let mdns_config = mdns::Config { ttl: MDNS_TTL, query_interval: MDNS_QUERY_INTERVAL, enable_ipv6: false };
+    let mdns_config = mdns::Config { ttl: config.mdns_ttl, query_interval: MDNS_QUERY_INTERVAL, enable_ipv6: false };
     config.mdns.then(|| mdns::tokio::Behaviour::new(mdns_config, peer)).transpose()
 }
 

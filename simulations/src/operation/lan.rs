@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use crdt::sync::{CloseReason, LinkId};
-use node::dial::{DeviceKey, Dialer, Input, Output, Source};
+use node::dial::{DeviceKey, Dialer, Input, Output, Source, UNHEARD_MS};
 
 use super::stage::{Agenda, Due};
 use super::{Plan, Radio};
@@ -24,6 +24,10 @@ pub(super) struct Lan {
     keys: Vec<DeviceKey>,
     /// With whom each device is in contact.
     near: Vec<BTreeSet<usize>>,
+    /// Whom each device's multicast discovery believes to be there.
+    heard: Vec<BTreeSet<usize>>,
+    /// When the two of a contact parted last.
+    parted_ms: BTreeMap<(usize, usize), u64>,
     /// Whose program is another one, or none.
     silent: BTreeSet<usize>,
     /// Links, and which of their ends are still on them.
@@ -45,6 +49,8 @@ impl Lan {
             dialers: keys.iter().zip(0..).map(dialer).collect(),
             keys,
             near: vec![BTreeSet::new(); count],
+            heard: vec![BTreeSet::new(); count],
+            parted_ms: BTreeMap::new(),
             silent: BTreeSet::new(),
             links: BTreeMap::new(),
             wakes_ms: vec![None; count],
@@ -55,6 +61,7 @@ impl Lan {
     pub(super) fn restarted(&mut self, device: usize, world: &World) {
         self.dialers[device] = Dialer::new(self.keys[device], self.seed ^ device as u64 ^ world.now_ms);
         self.near[device].clear();
+        self.heard[device].clear();
         self.wakes_ms[device] = None;
         self.links.retain(|_, ends| {
             ends.remove(&device);
@@ -99,9 +106,12 @@ impl Lan {
                 self.dialers[own].handle(world.now_ms, Input::AddressesChanged);
             }
             self.near[own].insert(other);
-            let device = Some(self.keys[other]);
-            let found = Input::Found { address: address(other), device, source: Source::Mdns };
-            self.dialers[own].handle(world.now_ms, found);
+            // Who was away for a moment only is no news.
+            if self.heard[own].insert(other) {
+                let device = Some(self.keys[other]);
+                let found = Input::Found { address: address(other), device, source: Source::Mdns };
+                self.dialers[own].handle(world.now_ms, found);
+            }
         }
     }
 
@@ -110,11 +120,26 @@ impl Lan {
         let [a, b] = [a, b].map(|node| node as usize);
         self.near[a].remove(&b);
         self.near[b].remove(&a);
+        self.parted_ms.insert((a, b), world.now_ms);
+        agenda.at(world.now_ms - self.zero_ms + UNHEARD_MS, Due::Unheard(contact));
         let between = |ends: &BTreeSet<usize>| ends.contains(&a) && ends.contains(&b);
         let gone: Vec<LinkId> = self.links.iter().filter(|(_, ends)| between(ends)).map(|(link, _)| *link).collect();
         gone.into_iter().for_each(|link| world.cut(link));
         self.carry_out(a, world, agenda);
         self.carry_out(b, world, agenda);
+    }
+
+    /// Multicast discovery loses two devices that parted and haven't met again.
+    pub(super) fn unheard(&mut self, contact: usize, world: &mut World, agenda: &mut Agenda) {
+        let Contact { a, b, .. } = self.contacts[contact];
+        let [a, b] = [a, b].map(|node| node as usize);
+        let last = self.parted_ms.get(&(a, b)).is_some_and(|parted_ms| parted_ms + UNHEARD_MS == world.now_ms);
+        for (own, other) in [(a, b), (b, a)] {
+            if last && !self.near[own].contains(&other) && self.heard[own].remove(&other) {
+                self.dialers[own].handle(world.now_ms, Input::Lost { address: address(other) });
+                self.carry_out(own, world, agenda);
+            }
+        }
     }
 
     /// A dial ends: in a link, if the two are still in reach.

@@ -59,6 +59,8 @@ pub(super) enum Due {
     Meet(usize),
     /// It ends.
     Part(usize),
+    /// Two devices that parted don't hear each other any more.
+    Unheard(usize),
     /// A dial comes to a link, or to nothing.
     Dialled(usize, usize),
     /// A dialer wants to be woken.
@@ -215,6 +217,7 @@ impl<'a> Play<'a> {
             Due::Look => self.look(),
             Due::Meet(contact) => self.lan.meet(contact, world, agenda),
             Due::Part(contact) => self.lan.part(contact, world, agenda),
+            Due::Unheard(contact) => self.lan.unheard(contact, world, agenda),
             Due::Dialled(from, to) => self.lan.dialled(from, to, world, agenda),
             Due::DialTick(device) => self.lan.tick(device, world, agenda),
             Due::Online(device) => self.ways.online(device, world, agenda),

@@ -96,6 +96,27 @@ fn one_capture_less_leaves_the_others_as_they_were() {
     assert_eq!(minutes(&all)[..2], minutes(&fewer)[..]);
 }
 
+/// Two walk together past the ridge, twice, where two others are. The devices had tried each other in vain while they were apart, more
+/// and more seldom, and didn't try at once when they met again: all had a network all the time, so that nothing told them to.
+#[test]
+fn who_comes_back_into_reach_is_dialled_at_once() {
+    let mut plan = valley(&[(0, 120)]);
+    let contact =
+        |from: u64, until: u64, a, b| Contact { from_ms: from * MINUTE_MS, until_ms: until * MINUTE_MS, a, b };
+    plan.devices.push(PlannedDevice { name: "hut".to_owned(), ..plan.devices[1].clone() });
+    let names = plan.devices.iter().map(|device| device.name.clone()).collect();
+    let company = [contact(0, 120, 0, 1), contact(0, 120, 2, 3)];
+    plan.contacts = Trace::new(names, company.into_iter().chain([contact(1, 3, 0, 2), contact(20, 24, 0, 2)]));
+    plan.captures.truncate(1);
+    plan.captures[0].at_ms = 10 * MINUTE_MS;
+    for seed in 0..10 {
+        let outcome = run(&plan, seed);
+        let later_ms = outcome.fates[0].delivered_ms.map(|ms| ms - 20 * MINUTE_MS);
+        // Two seconds of connecting, or two more out of politeness, and less than two for the images.
+        assert!(later_ms.is_some_and(|ms| ms < 6_000), "seed {seed}: {later_ms:?}");
+    }
+}
+
 /// Whose battery is empty meets nobody, and neither could anybody else have done better.
 #[test]
 fn a_device_that_is_off_carries_nothing_until_it_is_on_again() {

@@ -221,11 +221,12 @@ async fn timeouts_that_contradict_each_other_are_refused() {
 
 /// Needs an interface besides loopback; without one there is nobody to find and nothing to test.
 #[tokio::test(flavor = "multi_thread")]
-async fn devices_on_one_network_find_each_other() {
-    let [(_near_handle, mut near), (_far_handle, mut far)] = [11, 12].map(|seed| {
+async fn devices_on_one_network_find_each_other_lose_each_other_and_find_each_other_again() {
+    let [(_near_handle, mut near), (far_handle, mut far)] = [11, 12].map(|seed| {
         let mut config = config(seed);
         config.listen = vec![SocketAddr::from(([0, 0, 0, 0], 0))];
         config.mdns = true;
+        config.mdns_ttl = Duration::from_secs(12);
         mesh::start(config).unwrap()
     });
     let (near_key, far_key) = (device_key(&[11; 32]), device_key(&[12; 32]));
@@ -234,6 +235,23 @@ async fn devices_on_one_network_find_each_other() {
     };
     assert_eq!(find(&mut near, far_key).await, far_addr);
     assert_eq!(find(&mut far, near_key).await, near_addr);
+
+    // Who isn't heard any more is gone, and found again when it comes back.
+    drop((far_handle, far));
+    let vanished = async {
+        loop {
+            if let Event::Vanished { device, addr } = near.recv().await.unwrap() {
+                return (device, addr);
+            }
+        }
+    };
+    // Its answers held for twelve seconds.
+    assert_eq!(timeout(3 * PATIENCE, vanished).await.expect("still believed"), (far_key, far_addr));
+    let mut config = config(12);
+    config.mdns = true;
+    config.listen = vec![far_addr];
+    let (_far_handle, _far) = mesh::start(config).unwrap();
+    assert_eq!(find(&mut near, far_key).await, far_addr);
 }
 
 /// The first address beyond loopback. Without any, the mesh says nothing after its loopback address.
