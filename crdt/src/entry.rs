@@ -3,14 +3,14 @@
 //! An entry is a header, the author's signature over the header's hash, and a body that the header names by hash. The
 //! body may be erased later and the chain still verifies. Layout, byte by byte: `docs/FORMATS.md`.
 
-use ed25519_zebra::{Signature, SigningKey, VerificationKey, VerificationKeyBytes, batch};
+use ed25519_zebra::{SigningKey, VerificationKey};
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 use thiserror::Error;
 
 use crate::codec::encode;
 use crate::ids::{Author, CaptureId, DeviceId, EntryHash, SiteId};
-use crate::seal::{Seed, rng};
+use crate::signature::{Claim, unfounded};
 use crate::time::Hlc;
 
 /// Longest body, in bytes. An entry with its header stays under 64 KiB; images are blobs, not bodies.
@@ -101,8 +101,7 @@ impl SignedHeader {
 
 /// Whether a device signed these bytes.
 pub(crate) fn holds(device: DeviceId, bytes: &[u8], signature: &[u8; 64]) -> bool {
-    let key = VerificationKey::try_from(device.0);
-    key.is_ok_and(|key| key.verify(&Signature::from(*signature), bytes).is_ok())
+    Claim { key: &device.0, bytes, signature }.holds()
 }
 
 /// One signed fact or edit.
@@ -189,30 +188,13 @@ impl Entry {
 }
 
 /// Checks the signatures of many entries: all at once, and one by one only if that fails. Says which are bad.
-///
-/// The batch's random coefficients come from everything that is checked, so that nobody can choose signatures that cancel
-/// out, and no randomness is needed.
 #[must_use]
 pub fn bad_signatures(entries: &[(EntryHash, &Entry)]) -> Vec<usize> {
-    if entries.len() < 2 || !batch_holds(entries) {
-        return entries.iter().enumerate().filter(|(_, (_, e))| e.signed.verify().is_err()).map(|(i, _)| i).collect();
-    }
-    Vec::new()
-}
-
-fn batch_holds(entries: &[(EntryHash, &Entry)]) -> bool {
-    let mut verifier = batch::Verifier::new();
-    let mut transcript = blake3::Hasher::new_derive_key("greenline batch verification v1");
-    for (hash, entry) in entries {
-        let key = entry.header().author.device.0;
-        let signature = *entry.signed.signature;
-        for part in [key.as_slice(), &signature, &hash.0] {
-            transcript.update(part);
-        }
-        verifier.queue((VerificationKeyBytes::from(key), Signature::from(signature), &hash.0));
-    }
-    let seed: Seed = *transcript.finalize().as_bytes();
-    verifier.verify(rng(seed)).is_ok()
+    let claim =
+        |(hash, entry): &'_ (EntryHash, &Entry)| (hash.0, entry.header().author.device.0, *entry.signed.signature);
+    let parts: Vec<_> = entries.iter().map(claim).collect();
+    let claims: Vec<Claim<'_>> = parts.iter().map(|(bytes, key, signature)| Claim { key, bytes, signature }).collect();
+    unfounded(&claims)
 }
 
 /// A device's Ed25519 key: signs its entries, proves it to peers.

@@ -72,6 +72,7 @@ pub mod redacted;
 pub mod replica;
 pub mod revocation;
 pub mod seal;
+pub mod signature;
 pub mod site;
 pub mod stage;
 pub mod statement;

@@ -10,13 +10,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ed25519_zebra::{Signature, SigningKey, VerificationKey};
+use ed25519_zebra::SigningKey;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 
 use crate::canary::{self, Canary};
 use crate::codec::encode;
 use crate::ids::{DeviceId, LogId, SiteId};
+use crate::signature::Claim;
 use crate::site::{CertificateError, Manifest};
 use crate::view::EntryRef;
 
@@ -86,9 +87,9 @@ impl Order {
 
     /// Checks that this is the word of the authority that `manifest` names. Anyone can.
     pub fn verify(&self, manifest: &Manifest) -> Result<(), CertificateError> {
-        let key = VerificationKey::try_from(manifest.authority()).map_err(|_| CertificateError::Signature)?;
-        let bytes = signed_bytes(manifest.site(), &self.charge);
-        key.verify(&Signature::from(*self.signature), &bytes).map_err(|_| CertificateError::Signature)
+        let (key, bytes) = (manifest.authority(), signed_bytes(manifest.site(), &self.charge));
+        let claim = Claim { key: &key, bytes: &bytes, signature: &self.signature };
+        if claim.holds() { Ok(()) } else { Err(CertificateError::Signature) }
     }
 }
 

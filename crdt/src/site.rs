@@ -3,7 +3,7 @@
 //! The authority is an offline Ed25519 key. It signs the site's manifest (name, policy) and one certificate per device.
 //! Everything else that a replica believes follows from the site's id, which is the hash of that key.
 
-use ed25519_zebra::{Signature, SigningKey, VerificationKey};
+use ed25519_zebra::{SigningKey, VerificationKey};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteArray;
 use thiserror::Error;
@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::codec::encode;
 use crate::ids::{DeviceId, SiteId};
 use crate::revocation::{Charge, Order};
+use crate::signature::Claim;
 
 /// Longest alias of a device or name of a site, in bytes: what fits on one line of a small screen.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -329,8 +330,8 @@ fn site_of(authority: &[u8; 32]) -> SiteId {
 }
 
 fn check(key: &[u8; 32], bytes: &[u8], signature: &[u8; 64]) -> Result<(), CertificateError> {
-    let key = VerificationKey::try_from(*key).map_err(|_| CertificateError::Signature)?;
-    key.verify(&Signature::from(*signature), bytes).map_err(|_| CertificateError::Signature)
+    let claim = Claim { key, bytes, signature };
+    if claim.holds() { Ok(()) } else { Err(CertificateError::Signature) }
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(super) const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 pub const GRACE_MS: u64 = DAY_MS;
 /// How long the device that captured waits for a hub to say it, and supervisors for both, in ms: most often it is said once.
 const TURN_MS: u64 = 60 * 60 * 1000;
+/// How often it is looked whether something is past its time, in ms, while nothing is.
+const LOOK_MS: u64 = 300_000;
 /// Captures erased in one round, so that nothing else waits for long.
 const ROUND_MAX: usize = 64;
 /// Captures looked at in one round.
@@ -34,6 +36,10 @@ pub(super) struct Expiry {
     /// The same of what is set aside, by arrival, and when to begin again.
     set_aside: Vec<u8>,
     again_ms: u64,
+    /// When it was looked last, with nothing left to do.
+    looked_ms: Option<u64>,
+    /// Whether something is past its time by the own clock, and nobody else's says so yet.
+    doubts: bool,
 }
 
 impl Expiry {
@@ -44,6 +50,7 @@ impl Expiry {
             for from in [&mut self.stated, &mut self.stripped] {
                 if key < *from {
                     from.clone_from(&key);
+                    self.looked_ms = None;
                 }
             }
         }
@@ -81,15 +88,21 @@ impl<S: Store> Replica<S> {
 
     /// Erases what is past its time: one bounded round. Says whether there may be more to do at once.
     pub(crate) fn expire(&mut self, now_ms: u64) -> Result<bool, StoreError> {
+        // Also after a clock was set back.
+        if self.expiry.looked_ms.is_some_and(|looked_ms| now_ms.abs_diff(looked_ms) < LOOK_MS) {
+            return Ok(false);
+        }
         let stated = self.state_expired(now_ms)?;
         let stripped = self.strip_expired(now_ms)?;
         let set_aside = self.strip_set_aside(now_ms)?;
-        Ok(stated || stripped || set_aside)
+        let more = stated || stripped || set_aside;
+        self.expiry.looked_ms = (!more && !self.expiry.doubts).then_some(now_ms);
+        Ok(more)
     }
 
     /// States what is past its time, where this device may, and is next to.
     fn state_expired(&mut self, now_ms: u64) -> Result<bool, StoreError> {
-        let (mut due, mut looked_at) = (Vec::new(), 0);
+        let (mut due, mut looked_at, mut doubts) = (Vec::new(), 0, false);
         // A capture's own date may lie a little before that of its header, which followed others' clocks.
         let before_ms = now_ms.saturating_add(FOLLOW_MS_MAX).saturating_sub(self.retention_ms());
         for (key, id) in self.oldest(&self.expiry.stated, before_ms)? {
@@ -97,7 +110,11 @@ impl<S: Store> Replica<S> {
             let turn_ms = origin.as_ref().and_then(|origin| self.turn_ms(origin));
             if let (Some(origin), Some(turn_ms)) = (origin, turn_ms) {
                 let ends_ms = self.ends_ms(origin.time).min(origin.delete_after_ms);
-                if now_ms < ends_ms.saturating_add(turn_ms) || !self.others_say_it_is(ends_ms, now_ms) {
+                if now_ms < ends_ms.saturating_add(turn_ms) {
+                    break;
+                }
+                if !self.others_say_it_is(ends_ms, now_ms) {
+                    doubts = true;
                     break;
                 }
                 due.push(id);
@@ -108,6 +125,7 @@ impl<S: Store> Replica<S> {
                 break;
             }
         }
+        self.expiry.doubts = doubts;
         let more = due.len() == ROUND_MAX || looked_at == LOOK_MAX;
         match self.erase_all(now_ms, &due, Why::Expired) {
             Err(AppendError::Store(error)) => Err(error),

@@ -602,13 +602,14 @@ impl<S: Store> Engine<S> {
     }
 
     fn durable(&mut self, now_ms: u64, ticket: Ticket) {
-        let own = self.replica.own_author().log();
-        for (log, head) in self.replica.on_durable(ticket) {
+        let grown = self.replica.on_durable(ticket);
+        let own = (!grown.is_empty()).then(|| self.replica.own_author().log());
+        for (log, head) in grown {
             for (link, session) in self.sessions.iter_mut().filter(|(_, s)| s.is_open()) {
                 session.news.insert(log);
                 self.timers.set(Timer::Frontier(*link), now_ms + FRONTIER_MS);
             }
-            if log == own {
+            if Some(log) == own {
                 self.push(log, head.height, None);
             }
         }

@@ -283,6 +283,9 @@ impl<S: Store> Engine<S> {
         }
         self.tell_of_cuts();
         self.part_with_revoked(now_ms);
+        if logs.is_empty() {
+            return;
+        }
         let own = self.replica.own_author().log();
         for (log, height) in logs {
             self.go_on_fetching(now_ms, log, height);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crdt::ids::CaptureId;
 use crdt::seal::derive;
+use crdt::signature::Remembering;
 use crdt::store::memory::MemoryStore;
 use crdt::sync::{Event, LinkId};
 
@@ -107,6 +108,8 @@ pub(super) struct Play<'a> {
     pub(super) troubled: Troubled,
     watch: Watch,
     rules: Option<Rules>,
+    /// What one device has checked, the others needn't.
+    _remembering: Remembering,
 }
 
 impl<'a> Play<'a> {
@@ -158,6 +161,7 @@ impl<'a> Play<'a> {
             watch: Watch::new(plan),
             troubled: Troubled::new(troubles.to_vec()),
             rules,
+            _remembering: Remembering::begin(),
         };
         play.expect_trouble();
         play

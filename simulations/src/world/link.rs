@@ -76,8 +76,6 @@ pub(super) struct Link {
 pub(super) struct Sent {
     pub(super) to: usize,
     pub(super) arrives_ms: u64,
-    /// When the sender is to look again whether there is room; none if it is told by an arrival, or already.
-    pub(super) room_ms: Option<u64>,
 }
 
 impl Link {
@@ -109,11 +107,23 @@ impl Link {
         lane.leaves_us = begins_us.saturating_add(takes_us);
         lane.flying.push_back(bytes);
         let left_ms = lane.leaves_us.div_ceil(1000);
-        let watch = pace.bits_per_s.is_some() && !std::mem::replace(&mut lane.watched, true);
         let again_ms = if lost > 0 { 2 * pace.latency_ms } else { 0 };
         // A stream keeps its order: nothing overtakes what is sent again.
         lane.last_ms = left_ms.saturating_add(pace.latency_ms + again_ms).max(lane.last_ms);
-        Sent { to: self.ends[1 - side], arrives_ms: lane.last_ms, room_ms: watch.then_some(left_ms) }
+        Sent { to: self.ends[1 - side], arrives_ms: lane.last_ms }
+    }
+
+    /// When a device that found no room is to look again; none if an arrival makes room, or if it looks already.
+    pub(super) fn room_ms(&mut self, from: usize) -> Option<u64> {
+        let side = self.side(from);
+        let lane = &mut self.lanes[side];
+        let looks = self.pace.bits_per_s.is_some() && !self.closed && !lane.dead;
+        (looks && !std::mem::replace(&mut lane.watched, true)).then(|| lane.leaves_us.div_ceil(1000))
+    }
+
+    /// Whether an arrival makes room for the sender.
+    pub(super) const fn waits_for_arrivals(&self) -> bool {
+        self.pace.bits_per_s.is_none()
     }
 
     /// The frame that arrives next at a device.

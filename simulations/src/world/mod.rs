@@ -690,6 +690,7 @@ impl World {
         let Some(there) = self.links.get_mut(&link) else { return false };
         let from = there.other(to);
         let Some(bytes) = there.arrive(to) else { return false };
+        let makes_room = there.waits_for_arrivals();
         self.ledger.note(from, to, bytes.len());
         self.trace.update(&self.now_ms.to_be_bytes());
         self.trace.update(&(from as u32).to_be_bytes()).update(&(to as u32).to_be_bytes()).update(&bytes);
@@ -703,7 +704,9 @@ impl World {
         } else {
             self.input(to, Input::Frame { link, bytes });
         }
-        self.drain(from);
+        if makes_room {
+            self.drain(from);
+        }
         true
     }
 
@@ -844,12 +847,13 @@ impl World {
         let Some(engine) = &mut spot.engine else { return false };
         let ready = engine.take_ready();
         spot.waiting.extend(ready.into_iter().filter(|link| spot.links.contains(link)));
-        let (mut full, mut sent) = (BTreeSet::new(), Vec::new());
+        let (mut full, mut sent, mut looks) = (BTreeSet::new(), Vec::new(), Vec::new());
         for id in std::mem::take(&mut spot.waiting) {
             let Some(link) = self.links.get_mut(&id) else { continue };
             loop {
                 if !link.has_room(device, now_ms) {
                     full.insert(id);
+                    looks.extend(link.room_ms(device).map(|room_ms| (room_ms, id)));
                     break;
                 }
                 let Some(bytes) = engine.transmit(id) else { break };
@@ -873,12 +877,12 @@ impl World {
         let any = !sent.is_empty();
         for (link, sent) in sent {
             self.schedule(sent.arrives_ms, Happening::Frame { link, to: sent.to });
-            if let Some(room_ms) = sent.room_ms {
-                self.schedule(room_ms, Happening::Room { link, from: device });
-            }
             if self.is_spent(link) {
                 self.schedule(now_ms, Happening::Gone { link });
             }
+        }
+        for (room_ms, link) in looks {
+            self.schedule(room_ms, Happening::Room { link, from: device });
         }
         any
     }
