@@ -11,6 +11,8 @@ use crate::home::HomeError;
 
 /// Longest text of ours, in bytes: a site's export takes most of it.
 pub const TEXT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// How often a text is read that others put new ones in the place of; what is still wiped then is damaged.
+const READS_MAX: usize = 100;
 /// Bytes overwritten at a time.
 const ZEROS: [u8; 4096] = [0; 4096];
 
@@ -57,7 +59,7 @@ pub(crate) fn write_text(path: &Path, header: &str, bytes: &[u8]) -> Result<(), 
 /// Reads what [`write_text`] wrote under one of these headers, and says under which.
 pub(crate) fn read_text_of(path: &Path, headers: &[&str]) -> Result<(usize, Zeroizing<Vec<u8>>), HomeError> {
     let damaged = |why: &str| HomeError::Damaged { path: path.to_owned(), why: why.to_owned() };
-    let text = read_at_most(path, TEXT_BYTES_MAX).map(Zeroizing::new).map_err(|error| match error.kind() {
+    let text = read_unwiped(|| read_at_most(path, TEXT_BYTES_MAX)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => HomeError::Missing { path: path.to_owned() },
         io::ErrorKind::FileTooLarge => damaged("it is longer than any such file"),
         _ => HomeError::Io { path: path.to_owned(), error },
@@ -68,6 +70,19 @@ pub(crate) fn read_text_of(path: &Path, headers: &[&str]) -> Result<(usize, Zero
     let found = found.ok_or_else(|| damaged("it is of another kind or version"))?;
     let bytes = BASE32.decode(rest.trim().as_bytes()).map_err(|_| damaged("it was changed"))?;
     Ok((found, Zeroizing::new(bytes)))
+}
+
+/// A text, which has no byte that is 0. What has one was wiped as it was read, by whoever has put another in its place: then that one
+/// is read.
+fn read_unwiped(mut read: impl FnMut() -> io::Result<Vec<u8>>) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::default();
+    for _ in 0..READS_MAX {
+        text = Zeroizing::new(read()?);
+        if !text.contains(&0) {
+            break;
+        }
+    }
+    Ok(text)
 }
 
 /// Writes a file that only its owner may read: whole or not at all, also through a power cut.
@@ -110,4 +125,20 @@ fn restrict(path: &Path, mode: u32) -> io::Result<()> {
 #[cfg(not(unix))]
 fn restrict(_path: &Path, _mode: u32) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Six commands ran in an authority's folder at one time. One read what is known of the site just when another had put a new
+    /// file in its place and was wiping the old one, and said that the file was cut short.
+    #[test]
+    fn whoever_reads_what_is_just_wiped_reads_what_came_in_its_place() {
+        let (mut wiped, whole) = (b"greenline site 3\naaaa\n".to_vec(), b"greenline site 3\nbbbb\n".to_vec());
+        wiped[..8].fill(0);
+        let mut reads = [wiped.clone(), vec![0; 22], whole.clone()].into_iter();
+        assert_eq!(*read_unwiped(|| Ok(reads.next().unwrap())).unwrap(), whole);
+        assert_eq!(*read_unwiped(|| Ok(wiped.clone())).unwrap(), wiped, "one that nobody replaces is damaged");
+    }
 }
