@@ -347,7 +347,10 @@ impl<S: Store> Replica<S> {
             let Some(proof) = self.proof(id)? else { continue };
             let Some(at) = proof.stands_at() else { continue };
             let height = self.logs.get(&at.log).map_or(0, |log| log.head.height);
-            if height >= at.seq || self.frozen_at(&at.log).is_some_and(|cut| cut <= at.seq) {
+            // Of a device that is revoked, what came ahead of its entry is perhaps the last that anybody heard.
+            let ends = self.frozen_at(&at.log).is_some_and(|cut| cut <= at.seq)
+                || self.revoked().is_out(&proof.certificate.device);
+            if height >= at.seq || ends {
                 orphans.push((id, proof));
             }
         }

@@ -17,7 +17,7 @@ use crate::blob::{BlobRef, Outline};
 use crate::canary::{self, Canary};
 use crate::codec::encode;
 use crate::entry::About;
-use crate::ids::{CaptureId, DeviceId, LogId};
+use crate::ids::{BlobId, CaptureId, DeviceId, LogId};
 use crate::knowledge::Knowledge;
 use crate::record::Record;
 use crate::replica::{AppendError, Page, Query, Replica, Written, keys};
@@ -54,7 +54,7 @@ pub struct Engine<S> {
     pub(super) conduct: Conduct,
     pub(super) outlines: VecDeque<(BlobRef, Outline)>,
     /// Images that go once their erasure is on disk.
-    pub(super) leaving: VecDeque<(Ticket, Vec<BlobRef>)>,
+    pub(super) leaving: VecDeque<(Ticket, Vec<BlobId>)>,
     /// Where to go on telling of erasures whose logs were cut.
     pub(super) orphans_from: Vec<u8>,
     pub(super) gateway: bool,

@@ -114,7 +114,9 @@ impl<S: Store> Engine<S> {
             self.swarm.drop_out(&id);
             self.knowledge.settle(id);
             self.swarm.leave_blobs(id, &images);
-            self.leaving.push_back((ticket, images));
+            let orphans = self.swarm.take_orphans(&id);
+            let blobs = images.iter().map(|blob| blob.id).chain(orphans).collect();
+            self.leaving.push_back((ticket, blobs));
             self.outputs.push_back(Output::Event(Event::Erased(id)));
             self.outputs.push_back(Output::Event(Event::Changed(id)));
         }
@@ -126,9 +128,9 @@ impl<S: Store> Engine<S> {
         while self.leaving.front().is_some_and(|(at, _)| *at <= durable) {
             let Some((_, blobs)) = self.leaving.pop_front() else { break };
             for blob in blobs {
-                self.outlines.retain(|(known, _)| known.id != blob.id);
-                if !self.swarm.is_used(blob.id)
-                    && let Err(error) = self.remove_blob(blob.id)
+                self.outlines.retain(|(known, _)| known.id != blob);
+                if !self.swarm.is_used(blob)
+                    && let Err(error) = self.remove_blob(blob)
                 {
                     self.store_failed(error);
                 }

@@ -105,6 +105,8 @@ pub(super) struct Swarm {
     finishing: BTreeMap<Ticket, Vec<Finishing>>,
     /// The captures that name a blob.
     users: BTreeSet<(BlobId, CaptureId)>,
+    /// Of captures that a cut took away and that weren't stated again, the blobs that are here.
+    orphans: BTreeMap<CaptureId, Box<[BlobId]>>,
 }
 
 /// See [`Swarm::durable`].
@@ -146,6 +148,7 @@ impl Swarm {
 
     fn care_for(&mut self, capture: CaptureId, origin: &Origin, state: State) {
         self.use_blobs(capture, origin);
+        self.orphans.remove(&capture);
         let names = origin.blobs.iter().map(|blob| blob.id).collect();
         self.captures.insert(capture, Care { payload: origin.payload, names, state });
     }
@@ -220,13 +223,19 @@ impl Swarm {
     /// wanted.
     pub(super) fn drop_out(&mut self, capture: &CaptureId) -> bool {
         let Some(care) = self.captures.get_mut(capture) else { return false };
-        // The blobs themselves stay until the next start: most often it is stated again.
+        // The blobs themselves stay until it is erased, or the next start: most often it is stated again.
         let names = std::mem::take(&mut care.names);
         self.forget(capture);
-        for blob in names {
-            self.users.remove(&(blob, *capture));
+        for blob in &names {
+            self.users.remove(&(*blob, *capture));
         }
+        self.orphans.insert(*capture, names);
         true
+    }
+
+    /// The blobs of a capture that a cut took away, which isn't going to be stated again.
+    pub(super) fn take_orphans(&mut self, capture: &CaptureId) -> Box<[BlobId]> {
+        self.orphans.remove(capture).unwrap_or_default()
     }
 
     /// The captures missing here that `holds` says a device has whole (its own ones included).

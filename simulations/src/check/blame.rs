@@ -16,7 +16,7 @@ impl Rule for Blame {
     fn end(&mut self, scene: &Scene) -> Verdict {
         for device in scene.honest() {
             let engine = scene.world.engine(device);
-            for other in scene.honest() {
+            for other in scene.honest_with(scene.hub_of(device)) {
                 let id = scene.world.identity(other).device();
                 if engine.replica().revoked().is_out(&id) {
                     return Err(format!("device {other} is out at device {device}, and nobody revoked it"));

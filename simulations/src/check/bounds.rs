@@ -28,7 +28,7 @@ impl Rule for Bounds {
             }
         }
         let waiting = scene.world.waiting();
-        if waiting > EVENTS * (scene.hub + 1) {
+        if waiting > EVENTS * scene.hubs().end {
             return Err(format!("{waiting} events wait"));
         }
         Ok(())

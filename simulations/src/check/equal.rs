@@ -13,11 +13,13 @@ impl Rule for Equal {
 
     fn end(&mut self, scene: &Scene) -> Verdict {
         let print = |device: usize| scene.world.engine(device).replica().fingerprint().ok();
-        let honest = scene.honest();
-        let expected = honest.first().map(|device| print(*device));
-        match honest.iter().find(|device| Some(print(**device)) != expected) {
-            Some(device) => Err(format!("device {device} differs from device {}", honest[0])),
-            None => Ok(()),
+        for hub in scene.hubs() {
+            let honest = scene.honest_with(hub);
+            let expected = honest.first().map(|device| print(*device));
+            if let Some(device) = honest.iter().find(|device| Some(print(**device)) != expected) {
+                return Err(format!("device {device} differs from device {}", honest[0]));
+            }
         }
+        Ok(())
     }
 }

@@ -41,6 +41,9 @@ impl Rule for Erased {
             let store = scene.world.engine(device).replica().store();
             for id in &self.anywhere {
                 let made = scene.facts.made.get(id);
+                if made.is_some_and(|made| scene.hub_of(made.device) != scene.hub_of(device)) {
+                    continue;
+                }
                 if scene.world.view(device, *id).erased.is_none() {
                     match made {
                         Some(made) if is_told(scene, made) => {

@@ -23,8 +23,10 @@ impl Rule for Kept {
         match deed {
             Deed::Synced(device) if scene.world.is_on(*device) => {
                 let own = scene.facts.made.iter().filter(|(_, made)| made.device == *device);
+                let own = own.filter(|(id, _)| !self.recorded.contains(*id));
                 let here = own.filter(|(id, _)| scene.world.view(*device, **id).origin.is_some());
-                self.recorded.extend(here.map(|(id, _)| *id));
+                let here: Vec<CaptureId> = here.map(|(id, _)| *id).collect();
+                self.recorded.extend(here);
                 Ok(())
             }
             Deed::Started(device) if scene.facts.is_honest(*device) && scene.world.is_on(*device) => {
@@ -35,7 +37,7 @@ impl Rule for Kept {
     }
 
     fn end(&mut self, scene: &Scene) -> Verdict {
-        self.all_at(scene, scene.hub, |_| true)
+        scene.hubs().try_for_each(|hub| self.all_at(scene, hub, |made| scene.hub_of(made) == hub))
     }
 }
 
@@ -44,7 +46,7 @@ impl Kept {
         for (id, made) in scene.facts.made.iter().filter(|(id, made)| of(made.device) && self.recorded.contains(*id)) {
             // Of a device that exists twice, what was cut is said again.
             let may_lack =
-                !scene.facts.must_arrive(made) || (device != scene.hub && scene.facts.copied.contains(&device));
+                !scene.facts.must_arrive(made) || (!scene.is_hub(device) && scene.facts.copied.contains(&device));
             let view = scene.world.view(device, *id);
             if !may_lack && view.origin.is_none() && view.erased.is_none() {
                 return Err(format!("capture {id} of device {} is not at device {device} any more", made.device));

@@ -15,6 +15,8 @@ mod revoked;
 mod sealed;
 mod stages;
 
+use std::ops::Range;
+
 use crdt::sync::Event;
 
 use crate::operation::Facts;
@@ -35,15 +37,36 @@ pub struct Failure {
 pub(crate) struct Scene<'a> {
     pub(crate) world: &'a World,
     pub(crate) facts: &'a Facts,
-    /// The hub's number; devices are those below it. Beyond it are copies of devices.
+    /// The first hub's number; devices are those below it.
     pub(crate) hub: usize,
+    /// Which site each device belongs to, if there are several. Each has a hub, in their order. Beyond the hubs are copies of devices.
+    pub(crate) sites: &'a [usize],
     pub(crate) zero_ms: u64,
 }
 
 impl Scene<'_> {
-    /// Devices that are on and do what they should, and the hub.
+    /// Devices that are on and do what they should, and the hubs.
     pub(crate) fn honest(&self) -> Vec<usize> {
-        (0..=self.hub).filter(|device| self.facts.is_honest(*device) && self.world.is_on(*device)).collect()
+        let members = 0..self.hubs().end;
+        members.filter(|device| self.facts.is_honest(*device) && self.world.is_on(*device)).collect()
+    }
+
+    /// Of [`Self::honest`] those that belong to the site of a hub.
+    pub(crate) fn honest_with(&self, hub: usize) -> Vec<usize> {
+        self.honest().into_iter().filter(|device| self.hub_of(*device) == hub).collect()
+    }
+
+    pub(crate) fn hubs(&self) -> Range<usize> {
+        self.hub..self.hub + 1 + self.sites.iter().max().unwrap_or(&0)
+    }
+
+    pub(crate) fn is_hub(&self, device: usize) -> bool {
+        self.hubs().contains(&device)
+    }
+
+    /// The hub of a device's site; a hub itself, if it is one.
+    pub(crate) fn hub_of(&self, device: usize) -> usize {
+        if self.is_hub(device) { device } else { self.hub + self.sites.get(device).unwrap_or(&0) }
     }
 }
 

@@ -15,7 +15,7 @@ impl Rule for Once {
 
     fn event(&mut self, scene: &Scene, device: usize, event: &Event) -> Verdict {
         let Event::Changed(id) = event else { return Ok(()) };
-        if device != scene.hub || !scene.world.is_on(device) {
+        if !scene.is_hub(device) || !scene.world.is_on(device) {
             return Ok(());
         }
         let view = scene.world.view(device, *id);

@@ -30,7 +30,7 @@ impl Rule for Quiet {
     }
 
     fn end(&mut self, scene: &Scene) -> Verdict {
-        let allowed = QUIET_BYTES * (scene.hub as u64 + 1);
+        let allowed = QUIET_BYTES * scene.hubs().end as u64;
         if self.bytes > allowed {
             return Err(format!("{} bytes in the last minutes, when nothing was left to say", self.bytes));
         }

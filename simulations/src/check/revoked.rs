@@ -19,12 +19,12 @@ impl Rule for Revoked {
             let Some(revoked_ms) = scene.facts.revoked.get(&made.device) else { continue };
             // A power cut may have taken the order before it was on a disk.
             let id_of = scene.world.identity(made.device).device();
-            let is_out = scene.world.engine(scene.hub).replica().revoked().is_out(&id_of);
+            let is_out = scene.world.engine(scene.hub_of(made.device)).replica().revoked().is_out(&id_of);
             if !is_out || made.at_ms < revoked_ms + AFTER_MS {
                 continue;
             }
             let counts = |device: &usize| scene.world.view(*device, *id).origin.is_some();
-            if let Some(device) = scene.honest().into_iter().find(counts) {
+            if let Some(device) = scene.honest_with(scene.hub_of(made.device)).into_iter().find(counts) {
                 return Err(format!(
                     "device {device} takes {id}, which device {} made after it was revoked",
                     made.device

@@ -6,6 +6,7 @@ use crdt::ids::{CaptureId, DeviceId};
 use crdt::sync::Event;
 
 use super::{Rule, Scene, Verdict};
+use crate::operation::Made;
 use crate::world::World;
 
 /// See the module.
@@ -30,15 +31,16 @@ impl Rule for Honest {
         if matches!(event, Event::Whole(_)) {
             self.held.insert((scene.world.identity(device).device(), *id));
         }
-        if device == scene.hub {
+        if scene.is_hub(device) {
             self.hub_says(scene.world, device, *id);
         }
         if scene.facts.is_honest(device) { self.look_at(scene, device, *id) } else { Ok(()) }
     }
 
     fn look(&mut self, scene: &Scene) -> Verdict {
-        for device in scene.honest().into_iter().filter(|device| *device != scene.hub) {
-            for id in scene.facts.made.keys() {
+        for device in scene.honest().into_iter().filter(|device| !scene.is_hub(*device)) {
+            let own = |made: &Made| scene.hub_of(made.device) == scene.hub_of(device);
+            for (id, _) in scene.facts.made.iter().filter(|(_, made)| own(made)) {
                 self.look_at(scene, device, *id)?;
             }
         }
@@ -61,7 +63,7 @@ impl Honest {
         let engine = scene.world.engine(device);
         let view = scene.world.view(device, id);
         let Some(stages) = engine.stages(scene.world.says(device), id, &view) else { return Ok(()) };
-        let hub = scene.world.identity(scene.hub).device();
+        let hub = scene.world.identity(scene.hub_of(device)).device();
         // What liars say of themselves nobody can know better.
         let liars = scene.facts.liars.iter().map(|liar| scene.world.identity(*liar).device());
         let liars: BTreeSet<DeviceId> = liars.collect();

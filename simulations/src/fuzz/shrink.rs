@@ -1,6 +1,9 @@
 //! Makes a case that fails smaller, as long as it breaks the same rule.
 
-use super::{Case, play};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use super::{Case, CaseDevice, play};
 use crate::trace::Node;
 use crate::trouble::{Trouble, What};
 
@@ -20,15 +23,16 @@ pub struct Shrunk {
 /// case, and says whether to go on. None if the case breaks no rule.
 #[must_use]
 pub fn shrink(case: &Case, mut told: impl FnMut(&Case) -> bool) -> Option<Shrunk> {
-    let rule = play(case).failure?.rule;
+    let failure = play(case).failure?;
+    let rule = failure.rule;
     let mut shrinking =
         Shrinking { case: Case { breaks: rule.to_owned(), ..case.clone() }, rule, plays: 1, stopped: false };
+    // What came after it broke had no part in it, whatever the rules say of the end.
+    shrinking.attempt(|case| Some(until(case, failure.at_ms + 1_000)), &mut told);
     loop {
         let before = size(&shrinking.case);
-        for number in (0..shrinking.case.devices.len()).rev() {
-            shrinking.attempt(|case| without_device(case, number), &mut told);
-        }
         shrinking.thin(|case| &mut case.trouble, &mut told);
+        shrinking.thin_devices(&mut told);
         shrinking.thin(|case| &mut case.captures, &mut told);
         shrinking.thin(|case| &mut case.contacts, &mut told);
         shrinking.thin_windows(&mut told);
@@ -90,6 +94,21 @@ impl Shrinking {
         }
     }
 
+    /// The same with devices, and all that is theirs.
+    fn thin_devices(&mut self, told: &mut impl FnMut(&Case) -> bool) {
+        let mut piece = self.case.devices.len().div_ceil(2);
+        while piece > 0 && !self.is_over() {
+            // Those behind a device that is gone move up, so from behind.
+            let mut to = self.case.devices.len();
+            while to > 0 {
+                let from = to.saturating_sub(piece);
+                self.attempt(|case| without_devices(case, from..to), told);
+                to = from;
+            }
+            piece /= 2;
+        }
+    }
+
     fn thin_windows(&mut self, told: &mut impl FnMut(&Case) -> bool) {
         for number in 0..self.case.devices.len() {
             self.attempt(
@@ -108,12 +127,23 @@ impl Shrinking {
                 },
                 told,
             );
+            self.attempt(
+                |case| {
+                    let mut smaller = case.clone();
+                    let device = &mut smaller.devices[number];
+                    (device.way, device.clock) = (None, None);
+                    device.off.clear();
+                    Some(smaller)
+                },
+                told,
+            );
         }
     }
 
     /// Is calm earlier, makes captures smaller, and does away with loss and reading.
     fn shorten(&mut self, told: &mut impl FnMut(&Case) -> bool) {
-        let changes: [fn(&Case) -> Case; 5] = [
+        let changes: [fn(&Case) -> Case; 6] = [
+            |case| until(case, case.calm_ms / 2),
             |case| Case { reads_after_ms: None, ..case.clone() },
             |case| Case { loss_ppm: 0, ..case.clone() },
             |case| {
@@ -136,18 +166,34 @@ impl Shrinking {
     }
 }
 
-/// Whether an honest device has a way out: without it nothing could ever arrive, which breaks no rule.
+/// Whether an honest device of each site has a way out: without it nothing could ever arrive, which breaks no rule.
 fn has_way_out(case: &Case) -> bool {
     let is_lost = |number: usize| {
         let is_it =
             |what: &What| matches!(what, What::Liar { device, .. } | What::Revoke { device, .. } if *device == number);
         case.trouble.iter().any(|trouble| is_it(&trouble.what))
     };
-    case.devices.iter().enumerate().any(|(number, device)| device.online.is_some() && !is_lost(number))
+    let has = |(number, device): &(usize, &CaseDevice)| device.online.is_some() && !is_lost(*number);
+    let reach: BTreeSet<usize> = case.devices.iter().enumerate().filter(has).map(|(_, device)| device.site).collect();
+    !case.devices.is_empty() && case.devices.iter().all(|device| reach.contains(&device.site))
 }
 
 fn size(case: &Case) -> (usize, usize, usize, usize, u64) {
     (case.devices.len(), case.trouble.len(), case.captures.len(), case.contacts.len(), case.ends_ms)
+}
+
+/// What of a case begins before a moment, from which on it is calm.
+fn until(case: &Case, calm_ms: u64) -> Case {
+    let mut smaller = case.clone();
+    if calm_ms >= case.calm_ms {
+        return smaller;
+    }
+    smaller.ends_ms = calm_ms + (case.ends_ms - case.calm_ms);
+    smaller.calm_ms = calm_ms;
+    smaller.trouble.retain(|trouble| trouble.at_ms + trouble.what.lasts_ms() < calm_ms);
+    smaller.captures.retain(|capture| capture.0 < calm_ms);
+    smaller.contacts.retain(|contact| contact.0 < calm_ms);
+    smaller
 }
 
 fn last_ms(case: &Case) -> u64 {
@@ -174,26 +220,32 @@ fn earlier(case: &Case, by_ms: u64) -> Case {
         move_it(&mut contact.0);
         move_it(&mut contact.1);
     }
-    for window in smaller.devices.iter_mut().flat_map(|device| &mut device.online).flatten() {
-        move_it(&mut window.0);
-        move_it(&mut window.1);
+    for device in &mut smaller.devices {
+        for window in device.online.iter_mut().flatten().chain(&mut device.off) {
+            move_it(&mut window.0);
+            move_it(&mut window.1);
+        }
+        device.clock.iter_mut().flat_map(|clock| &mut clock.jumps).for_each(|jump| move_it(&mut jump.0));
     }
     move_it(&mut smaller.calm_ms);
     move_it(&mut smaller.ends_ms);
     smaller
 }
 
-/// A case without a device, its contacts, captures and troubles; those behind it move up.
-fn without_device(case: &Case, gone: usize) -> Option<Case> {
-    if case.devices.len() < 2 {
+/// A case without some devices, their contacts, captures and troubles; those behind them move up.
+fn without_devices(case: &Case, gone: Range<usize>) -> Option<Case> {
+    if case.devices.len() <= gone.len() {
         return None;
     }
     let mut smaller = case.clone();
-    smaller.devices.remove(gone);
-    let node = |it: Node| match (it as usize).cmp(&gone) {
-        std::cmp::Ordering::Less => Some(it),
-        std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Greater => Some(it - 1),
+    smaller.devices.drain(gone.clone());
+    let sites: BTreeSet<usize> = smaller.devices.iter().map(|device| device.site).collect();
+    let sites: BTreeMap<usize, usize> = sites.into_iter().zip(0..).collect();
+    smaller.devices.iter_mut().for_each(|device| device.site = sites[&device.site]);
+    let node = |it: Node| match it as usize {
+        place if place < gone.start => Some(it),
+        place if place < gone.end => None,
+        _ => Some(it - gone.len() as Node),
     };
     smaller.contacts = case.contacts.iter().filter_map(|it| Some((it.0, it.1, node(it.2)?, node(it.3)?))).collect();
     smaller.captures = case.captures.iter().filter_map(|it| Some((it.0, node(it.1)?, it.2))).collect();

@@ -41,6 +41,17 @@ impl Plan {
 }
 
 impl Plan {
+    /// What of it is before a moment.
+    pub(super) fn until(&self, ends_ms: u64) -> Self {
+        let contacts = self.contacts.contacts().iter().filter(|contact| contact.from_ms < ends_ms);
+        let contacts = contacts.map(|contact| Contact { until_ms: contact.until_ms.min(ends_ms), ..*contact });
+        Self {
+            contacts: Trace::new(self.contacts.names().to_vec(), contacts.collect::<Vec<_>>()),
+            ends_ms: self.ends_ms.min(ends_ms),
+            ..self.clone()
+        }
+    }
+
     /// Takes away contacts between one side and the other, for some times.
     pub(super) fn split(&mut self, splits: &[(u64, u64, BTreeSet<Node>)]) {
         if splits.is_empty() {

@@ -9,7 +9,7 @@ use node::dial::{DeviceKey, Dialer, Input, Output, Source, UNHEARD_MS};
 use super::stage::{Agenda, Due};
 use super::{Plan, Radio};
 use crate::trace::Contact;
-use crate::world::World;
+use crate::world::{Pace, World};
 
 /// Where everybody listens.
 const PORT: u16 = 7400;
@@ -78,6 +78,11 @@ impl Lan {
             self.carry_out(other, world, agenda);
         }
         self.carry_out(device, world, agenda);
+    }
+
+    /// New links carry like this.
+    pub(super) fn set_pace(&mut self, pace: Pace) {
+        self.radio.pace = pace;
     }
 
     /// A device's own program runs no more.

@@ -82,6 +82,14 @@ pub struct WayOut {
     pub cap_bytes: Option<u64>,
 }
 
+impl WayOut {
+    /// When it is there, until an operation ends.
+    #[must_use]
+    pub fn windows(&self, ends_ms: u64) -> Vec<(u64, u64)> {
+        fit::windows(&self.online, ends_ms)
+    }
+}
+
 /// For how long a cap on a way out is, in ms: thirty days.
 pub const MONTH_MS: u64 = 30 * 86_400_000;
 
@@ -112,6 +120,20 @@ impl Plan {
         self.sites.get(device).copied().unwrap_or(0)
     }
 
+    /// How many sites there are.
+    #[must_use]
+    pub fn site_count(&self) -> usize {
+        1 + self.sites.iter().max().unwrap_or(&0)
+    }
+
+    /// Of each site a device on which it can rely: one that has a way out, if any has.
+    #[must_use]
+    pub fn spared(&self) -> Vec<usize> {
+        let of_site = |site: usize| (0..self.devices.len()).filter(move |device| self.site(*device) == site);
+        let has_way = |device: &usize| self.devices[*device].way_out.is_some();
+        (0..self.site_count()).filter_map(|site| of_site(site).find(has_way).or_else(|| of_site(site).next())).collect()
+    }
+
     /// The gateways, as the oracle wants them.
     #[must_use]
     pub fn gateways(&self) -> Vec<Gateway> {
@@ -123,16 +145,32 @@ impl Plan {
 /// Plays a plan. The same plan and seed give the same outcome, to the byte.
 #[must_use]
 pub fn run(plan: &Plan, seed: u64) -> Outcome {
-    stage::Play::new(&plan.fit(), seed, &[], None).play().0
+    stage::Play::new(&plan.fit(), seed, &[], None).play()
 }
 
-/// Plays a plan with trouble, while somebody watches. Beside the outcome: what is known of the trouble, and what was wrong.
-pub(crate) fn run_watched(
-    plan: &Plan,
-    seed: u64,
-    troubles: &[Trouble],
-    rules: Rules,
-) -> (Outcome, Facts, Option<Failure>) {
+/// From when on trouble is over, and how it is then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Calm {
+    pub(crate) from_ms: u64,
+    /// How links and ways out carry from then on; as before if that isn't said.
+    pub(crate) pace: Option<Pace>,
+}
+
+/// What was seen of a plan played with trouble.
+pub(crate) struct Watched {
+    /// What had come of it when it became calm.
+    pub(crate) outcome: Outcome,
+    /// A hash over everything that went over links, also after that.
+    pub(crate) hash: [u8; 32],
+    /// Captures that the hub had whole in the end.
+    pub(crate) delivered: usize,
+    pub(crate) facts: Facts,
+    /// The first rule that was broken.
+    pub(crate) failure: Option<Failure>,
+}
+
+/// Plays a plan with trouble, while somebody watches.
+pub(crate) fn run_watched(plan: &Plan, seed: u64, troubles: &[Trouble], calm: Calm, rules: Rules) -> Watched {
     let plan = troubled::Troubled::planned(plan, troubles);
-    stage::Play::new(&plan, seed, troubles, Some(rules)).play()
+    stage::Play::new(&plan, seed, troubles, Some((rules, calm))).watched()
 }

@@ -8,18 +8,22 @@ use crdt::signature::Remembering;
 use crdt::store::memory::MemoryStore;
 use crdt::sync::{Event, LinkId};
 
-use super::Plan;
 use super::lan::Lan;
 use super::outcome::{Fate, Outcome};
-use super::troubled::{Facts, Made, Troubled};
+use super::troubled::{Made, Troubled};
 use super::watch::Watch;
 use super::ways::Ways;
+use super::{Calm, Plan, Watched};
 use crate::check::{Failure, Rules, Scene};
-use crate::trouble::Trouble;
+use crate::trouble::{Class, Trouble};
 use crate::world::{World, draft};
 
 /// How often the rules take a look at everything, in ms.
 const LOOK_MS: u64 = 60_000;
+/// What the rules may look at in all, in captures of devices: beyond it they look less often.
+const LOOKED_AT_MAX: u64 = 2_000_000;
+/// How often they look at least.
+const LOOKS_MIN: u64 = 12;
 /// Images of a capture: two fingers and a face.
 const IMAGES: u8 = 3;
 
@@ -46,6 +50,8 @@ pub(super) enum Due {
     GiveUp(LinkId),
     /// A liar tells its lie.
     Lie(usize),
+    /// All trouble is over.
+    Calm,
     /// The rules take a look at everything.
     Look,
     /// A way out is there.
@@ -108,12 +114,18 @@ pub(super) struct Play<'a> {
     pub(super) troubled: Troubled,
     watch: Watch,
     rules: Option<Rules>,
+    pub(super) calm: Option<Calm>,
+    /// The plan up to when it is calm, if there is more of it.
+    troubled_part: Option<Plan>,
+    /// What had come of it then.
+    outcome: Option<Outcome>,
     /// What one device has checked, the others needn't.
     _remembering: Remembering,
 }
 
 impl<'a> Play<'a> {
-    pub(super) fn new(plan: &'a Plan, seed: u64, troubles: &[Trouble], rules: Option<Rules>) -> Self {
+    pub(super) fn new(plan: &'a Plan, seed: u64, troubles: &[Trouble], watched: Option<(Rules, Calm)>) -> Self {
+        let (rules, calm) = watched.unzip();
         let mut world = World::new(seed);
         world.screening_ms = plan.screening_ms;
         let hub = plan.devices.len();
@@ -121,6 +133,8 @@ impl<'a> Play<'a> {
         world.found_sites(&devices);
         world.tell_all();
         let mut agenda = Agenda::default();
+        // Before the contacts that begin then.
+        calm.iter().for_each(|calm| agenda.at(calm.from_ms, Due::Calm));
         for (number, device) in plan.devices.iter().enumerate() {
             world.set_clock(number, device.clock.skew_ms, device.clock.drift_ppm);
             device.clock.jumps.iter().for_each(|(at_ms, by_ms)| agenda.at(*at_ms, Due::ClockSet(number, *by_ms)));
@@ -144,8 +158,10 @@ impl<'a> Play<'a> {
             world.watch();
         }
         if rules.is_some() {
-            (1..plan.ends_ms / LOOK_MS).for_each(|look| agenda.at(look * LOOK_MS, Due::Look));
+            let period_ms = look_ms(plan);
+            (1..plan.ends_ms / period_ms).for_each(|look| agenda.at(look * period_ms, Due::Look));
         }
+        let troubled_part = calm.filter(|calm| calm.from_ms < plan.ends_ms).map(|calm| plan.until(calm.from_ms));
         let mut play = Self {
             plan,
             world,
@@ -158,22 +174,48 @@ impl<'a> Play<'a> {
             ids,
             fates,
             disks: BTreeMap::new(),
-            watch: Watch::new(plan),
+            watch: Watch::new(troubled_part.as_ref().unwrap_or(plan)),
             troubled: Troubled::new(troubles.to_vec()),
             rules,
+            calm,
+            troubled_part,
+            outcome: None,
             _remembering: Remembering::begin(),
         };
         play.expect_trouble();
         play
     }
 
-    pub(super) fn play(mut self) -> (Outcome, Facts, Option<Failure>) {
+    pub(super) fn play(mut self) -> Outcome {
+        self.run();
+        self.outcome.take().unwrap_or_else(|| self.so_far())
+    }
+
+    pub(super) fn watched(mut self) -> Watched {
+        self.run();
+        self.show(|rules, scene| rules.end(scene));
+        let outcome = self.outcome.take().unwrap_or_else(|| self.so_far());
+        let delivered = self.fates.iter().filter(|fate| fate.delivered_ms.is_some()).count();
+        let mut failure = self.rules.and_then(|rules| rules.failure);
+        // A copy carries to where its device isn't.
+        if outcome.impossible > 0 && !self.troubled.facts.struck.contains_key(&Class::Copy) {
+            let what = format!("{} captures were faster than any protocol could be", outcome.impossible);
+            failure = failure.or(Some(Failure { rule: "nothing beats the bound", what, at_ms: self.plan.ends_ms }));
+        }
+        Watched { outcome, hash: self.world.trace_hash(), delivered, facts: self.troubled.facts, failure }
+    }
+
+    fn run(&mut self) {
         self.listen();
+        let calm_ms = self.troubled_part.as_ref().map_or(u64::MAX, |part| part.ends_ms);
         while !self.has_failed() {
             let (world_ms, own_ms) = (self.world.next_ms().map(|ms| ms - self.zero_ms), self.agenda.next_ms());
             let Some(next_ms) = world_ms.into_iter().chain(own_ms).min().filter(|ms| *ms < self.plan.ends_ms) else {
                 break;
             };
+            if next_ms >= calm_ms && self.outcome.is_none() {
+                self.outcome = Some(self.so_far());
+            }
             self.watch.look(next_ms, &self.world);
             if world_ms == Some(next_ms) {
                 self.world.step();
@@ -183,10 +225,13 @@ impl<'a> Play<'a> {
             }
             self.listen();
         }
-        self.show(|rules, scene| rules.end(scene));
-        let notes = self.watch.into_notes(&self.world);
-        let outcome = Outcome::new(self.plan, &self.world, self.fates, notes);
-        (outcome, self.troubled.facts, self.rules.and_then(|rules| rules.failure))
+    }
+
+    /// What has come of it by now.
+    fn so_far(&self) -> Outcome {
+        let plan = self.troubled_part.as_ref().unwrap_or(self.plan);
+        let notes = self.watch.clone().into_notes(&self.world);
+        Outcome::new(plan, &self.world, self.fates.clone(), notes)
     }
 
     fn has_failed(&self) -> bool {
@@ -200,7 +245,13 @@ impl<'a> Play<'a> {
     /// Shows the rules how things are.
     fn show(&mut self, what: impl FnOnce(&mut Rules, &Scene)) {
         if let Some(rules) = &mut self.rules {
-            let scene = Scene { world: &self.world, facts: &self.troubled.facts, hub: self.hub, zero_ms: self.zero_ms };
+            let scene = Scene {
+                world: &self.world,
+                facts: &self.troubled.facts,
+                hub: self.hub,
+                sites: &self.plan.sites,
+                zero_ms: self.zero_ms,
+            };
             what(rules, &scene);
         }
     }
@@ -218,6 +269,7 @@ impl<'a> Play<'a> {
             Due::CutAll(device) => _ = self.cut_all(device),
             Due::GiveUp(link) => self.give_up(link),
             Due::Lie(device) => self.take_turn(device),
+            Due::Calm => self.calm_down(),
             Due::Look => self.look(),
             Due::Meet(contact) => self.lan.meet(contact, world, agenda),
             Due::Part(contact) => self.lan.part(contact, world, agenda),
@@ -230,6 +282,15 @@ impl<'a> Play<'a> {
             Due::UplinkTick(device) => self.ways.tick(device, world, agenda),
             Due::Capture(number) => self.capture(number),
             Due::Read(number) => self.read(number),
+        }
+    }
+
+    /// From now on links carry as it is said.
+    fn calm_down(&mut self) {
+        if let Some(pace) = self.calm.and_then(|calm| calm.pace) {
+            self.lan.set_pace(pace);
+            self.ways.set_pace(pace, &mut self.world);
+            self.world.cut_all();
         }
     }
 
@@ -375,4 +436,11 @@ impl<'a> Play<'a> {
             }
         }
     }
+}
+
+/// How often the rules take a look at everything in a plan, in ms.
+fn look_ms(plan: &Plan) -> u64 {
+    let captures_of_devices = (plan.devices.len() * plan.captures.len()).max(1) as u64;
+    let looks = (LOOKED_AT_MAX / captures_of_devices).max(LOOKS_MIN);
+    (plan.ends_ms / looks).max(LOOK_MS)
 }

@@ -19,6 +19,8 @@ use crate::world::{Deed, Meddling, World};
 const OVERHEARD_MAX: usize = 64;
 /// After how long without a word a transport gives up, in ms.
 const GIVES_UP_MS: u64 = 15_000;
+/// After how long trouble that found nothing to strike looks again, in ms.
+const AGAIN_MS: u64 = 30_000;
 /// How often a liar tells its lie.
 const LIES: u32 = 4;
 /// How long it waits between, in ms.
@@ -161,6 +163,11 @@ impl Play<'_> {
         let what = self.troubled.troubles[number].what.clone();
         if self.befall(number, &what) {
             *self.troubled.facts.struck.entry(what.class()).or_default() += 1;
+            return;
+        }
+        let again_ms = self.world.now_ms - self.zero_ms + AGAIN_MS;
+        if what.waits() && self.calm.is_some_and(|calm| again_ms < calm.from_ms) {
+            self.agenda.at(again_ms, Due::Trouble(number));
         }
     }
 
@@ -175,13 +182,13 @@ impl Play<'_> {
             What::FullDisk { device, .. } => self.fill_disk(*device),
             What::Rot { device, which } => self.rot(*device, *which),
             What::Clock { device, by_ms } => {
-                *device <= self.hub && {
+                *device < self.members() && {
                     self.world.set_clock_by(*device, *by_ms);
                     *by_ms != 0
                 }
             }
             What::Drift { device, ppm } => {
-                *device <= self.hub && {
+                *device < self.members() && {
                     self.world.set_drift(*device, *ppm);
                     *ppm != 0
                 }
@@ -212,7 +219,7 @@ impl Play<'_> {
     /// A trouble that lasts is over.
     pub(super) fn relent(&mut self, number: usize) {
         match self.troubled.troubles[number].what.clone() {
-            What::FullDisk { device, .. } if device <= self.hub => {
+            What::FullDisk { device, .. } if device < self.members() => {
                 if self.world.is_on(device) {
                     self.world.disk(device).fill(u64::MAX);
                     self.crash(device, 0);
@@ -246,8 +253,21 @@ impl Play<'_> {
 
     // ---- Devices ----
 
+    /// Devices and hubs.
+    fn members(&self) -> usize {
+        self.hub + self.plan.site_count()
+    }
+
+    /// One more device of a device's site, from some number on.
+    fn other_of_site(&self, device: usize, from: usize, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        let site = self.plan.site(device);
+        let of_site = |other: &usize| *other != device && self.plan.site(*other) == site;
+        let from = from.min(self.hub);
+        (from..self.hub).chain(0..from).find(|other| of_site(other) && is_it(*other))
+    }
+
     fn crash(&mut self, device: usize, kept: u32) -> bool {
-        if device > self.hub || !self.world.is_on(device) {
+        if device >= self.members() || !self.world.is_on(device) {
             return false;
         }
         let disk = self.world.crash_keeping(device, kept);
@@ -264,7 +284,7 @@ impl Play<'_> {
     }
 
     fn fill_disk(&mut self, device: usize) -> bool {
-        if device > self.hub || !self.world.is_on(device) {
+        if device >= self.members() || !self.world.is_on(device) {
             return false;
         }
         let disk = self.world.disk(device);
@@ -303,15 +323,16 @@ impl Play<'_> {
     }
 
     fn copy(&mut self, number: usize, device: usize, meets: usize) -> bool {
-        let facts = &mut self.troubled.facts;
-        let apart = device != meets && device.max(meets) < self.hub;
-        if !apart || !self.world.is_on(device) || !self.world.is_on(meets) || !facts.is_honest(device) {
+        let meets = self.other_of_site(device, meets, |other| self.world.is_on(other));
+        let Some(meets) = meets.filter(|_| device < self.hub && self.world.is_on(device)) else { return false };
+        if !self.troubled.facts.is_honest(device) {
             return false;
         }
-        facts.copied.insert(device);
+        self.troubled.facts.copied.insert(device);
         let mut disk = self.world.disk(device).clone();
         disk.crash();
-        let (identity, membership) = (self.world.identity(device).clone(), self.world.site.membership());
+        let membership = self.world.site_at(self.plan.site(device)).membership();
+        let identity = self.world.identity(device).clone();
         let copy = self.world.add_as(self.plan.devices[device].member, identity, membership, disk);
         // A thief tries it out.
         let draft = self.world.draft(1, 100);
@@ -325,11 +346,15 @@ impl Play<'_> {
 
     /// The authority's order, which some honest device brings.
     fn revoke(&mut self, device: usize, by: usize) -> bool {
-        let honest = |by: &usize| *by != device && self.world.is_on(*by) && self.troubled.facts.is_honest(*by);
-        let Some(by) = (by..self.hub).chain(0..by).find(honest).filter(|_| device < self.hub) else { return false };
+        if device >= self.hub {
+            return false;
+        }
+        let honest = |by: usize| self.world.is_on(by) && self.troubled.facts.is_honest(by);
+        let Some(by) = self.other_of_site(device, by, honest) else { return false };
         let id = self.world.identity(device).device();
         let Ok(charge) = self.world.engine(by).replica().charge(id, Cause::Stolen, None) else { return false };
-        let order = Statement::Revocation(Box::new(self.world.site.authority().revoke(charge)));
+        let order =
+            Statement::Revocation(Box::new(self.world.site_at(self.plan.site(device)).authority().revoke(charge)));
         let written = self.world.state(by, About::Site, &order).is_ok();
         if written {
             let now_ms = self.world.now_ms;
@@ -341,14 +366,17 @@ impl Play<'_> {
     // ---- Liars ----
 
     fn corrupt(&mut self, device: usize, lie: usize) -> bool {
-        let others = (0..self.hub).filter(|other| *other != device && self.troubled.facts.is_honest(*other));
-        if device >= self.hub || others.count() == 0 || !self.world.is_on(device) {
+        if device >= self.hub || !self.world.is_on(device) {
+            return false;
+        }
+        if self.other_of_site(device, 0, |other| self.troubled.facts.is_honest(other)).is_none() {
             return false;
         }
         let _ = self.world.crash(device);
         self.lan.silence(device);
         self.ways.silence(device);
-        let (identity, membership) = (self.world.identity(device).clone(), self.world.site.membership());
+        let membership = self.world.site_at(self.plan.site(device)).membership();
+        let identity = self.world.identity(device).clone();
         let liar = Liar::new(self.world.now_ms, identity, membership.group_keys[0].clone(), What::lie(lie));
         self.troubled.liars.insert(device, (liar, LIES));
         self.troubled.facts.liars.insert(device);

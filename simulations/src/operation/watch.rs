@@ -14,6 +14,7 @@ const PERIODS_S: [u64; 14] = [1, 5, 10, 30, 60, 300, 600, 900, 1_800, 3_600, 7_2
 const DAY_S: u64 = 86_400;
 
 /// See the module. Times in ms since the operation began.
+#[derive(Clone)]
 pub(super) struct Watch {
     notes: Notes,
     /// The first of the hub's replicas.

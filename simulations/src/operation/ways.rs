@@ -8,7 +8,7 @@ use gateway::uplink::{Output, Uplink};
 use super::fit::windows;
 use super::stage::{Agenda, Due};
 use super::{MONTH_MS, Plan, WayOut};
-use crate::world::World;
+use crate::world::{Pace, World};
 
 /// See the module.
 pub(super) struct Ways {
@@ -62,6 +62,14 @@ impl Ways {
         self.restarted(device, world.now_ms);
         if online {
             self.online(device, world, agenda);
+        }
+    }
+
+    /// New connections carry like this, and nobody counts their bytes.
+    pub(super) fn set_pace(&mut self, pace: Pace, world: &mut World) {
+        for (device, way) in &mut self.of {
+            (way.planned.pace, way.planned.cap_bytes) = (pace, None);
+            world.set_meter(*device, u64::MAX);
         }
     }
 

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
@@ -31,6 +32,23 @@ pub(super) struct Form {
     pub(super) groups: Named<Spanned<Group>>,
     #[serde(default)]
     pub(super) captures: Named<Spanned<Captures>>,
+    pub(super) faults: Option<Spanned<Named<Spanned<Fault>>>>,
+}
+
+/// What goes wrong of one sort.
+pub(super) enum Fault {
+    /// Whether anything does.
+    Is(bool),
+    /// So much.
+    Much(Much),
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Much {
+    pub(super) total: Option<Spanned<u64>>,
+    pub(super) per_day: Option<Spanned<f64>>,
+    pub(super) lasts: Option<Spanned<Time>>,
 }
 
 /// How often everything is there, or under which names.
@@ -297,6 +315,28 @@ impl<'de> Deserialize<'de> for Regions {
             }
         }
         from.deserialize_any(CountOrNames)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fault {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct IsOrMuch;
+        impl<'de> Visitor<'de> for IsOrMuch {
+            type Value = Fault;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, or how often, like { per_day = 2 } or { total = 3 }")
+            }
+
+            fn visit_bool<E: Error>(self, is: bool) -> Result<Fault, E> {
+                Ok(Fault::Is(is))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fault, A::Error> {
+                Much::deserialize(MapAccessDeserializer::new(map)).map(Fault::Much)
+            }
+        }
+        from.deserialize_any(IsOrMuch)
     }
 }
 

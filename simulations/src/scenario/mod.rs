@@ -42,6 +42,7 @@ use crate::operation::Radio;
 use crate::oracle::Online;
 use crate::site::Member;
 use crate::trace::{Node, Trace};
+use crate::trouble::Mix;
 use crate::world::Pace;
 
 use moves::Moves;
@@ -49,7 +50,7 @@ use source::Source;
 
 pub use check::{
     CAPTURES_MAX, DAYS_MAX, DEVICES_MAX, GROUPS_MAX, IMAGES_BYTES_MAX, LISTED_MAX, PLACES_MAX, POSITIONS_MAX,
-    REGIONS_MAX,
+    REGIONS_MAX, TROUBLES_MAX,
 };
 pub use error::{Place, ScenarioError};
 pub use profile::{Profile, RADIOS, UPLINKS};
@@ -84,6 +85,8 @@ pub struct Scenario {
     /// In the order of a plan.
     devices: Vec<Device>,
     captures: Vec<Captures>,
+    /// What goes wrong, if anything does.
+    faults: Option<Mix>,
 }
 
 /// Devices that are alike.
@@ -216,6 +219,12 @@ impl Scenario {
     #[must_use]
     pub const fn lasts_ms(&self) -> u64 {
         self.ends_ms
+    }
+
+    /// Whether it says what goes wrong.
+    #[must_use]
+    pub const fn has_faults(&self) -> bool {
+        self.faults.is_some()
     }
 
     /// How many devices there are, without the hub.

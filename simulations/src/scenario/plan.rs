@@ -8,10 +8,12 @@ use super::dice::{Dice, weight};
 use super::moves::{Mover, knot};
 use super::unit::DAY_MS;
 use super::{Captures, Count, Device, Group, Scenario, Uplink, What, When};
+use crate::fuzz::Case;
 use crate::operation::{Plan, PlannedCapture, PlannedDevice, Track, WayOut, union};
 use crate::oracle::Online;
 use crate::site::Member;
 use crate::trace::{Contact, Knot, Node, Trace, meetings, near};
+use crate::trouble::{Field, draw};
 use crate::world::Clock;
 
 /// How often another time is drawn for a capture when nobody is there who could make it.
@@ -43,6 +45,21 @@ impl Scenario {
             reads_after_ms: self.reads_after_ms,
             tracks: self.tracks(&ways),
         }
+    }
+
+    /// What happens under a seed with what goes wrong, and calm after it; none if nothing is said to go wrong.
+    #[must_use]
+    pub fn case(&self, seed: u64) -> Option<Case> {
+        let mix = self.faults.as_ref()?;
+        let plan = self.plan(seed);
+        let field = Field {
+            devices: plan.devices.len(),
+            hubs: plan.site_count(),
+            spared: plan.spared(),
+            until_ms: plan.ends_ms,
+        };
+        let trouble = draw(&derive(&[0; 32], &format!("faults {seed}")), &field, mix);
+        Some(Case::of(&plan, seed, trouble))
     }
 
     fn group(&self, device: &Device) -> Option<&Group> {

@@ -9,7 +9,7 @@ mod draw;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use draw::Draws;
-pub use draw::draw;
+pub use draw::{Dose, Field, Mix, Often, draw};
 
 use crate::liar::Lie;
 
@@ -17,7 +17,7 @@ use crate::liar::Lie;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trouble {
-    /// When, in ms since the operation began.
+    /// When, in ms since the operation began. What needs a link, an image or a device that is on waits until there is one.
     pub at_ms: u64,
     /// What.
     pub what: What,
@@ -281,6 +281,28 @@ impl Class {
         }
     }
 
+    /// The one that is called so.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.name() == name)
+    }
+
+    /// Whether some of it lasts for a while.
+    #[must_use]
+    pub const fn lasts(self) -> bool {
+        matches!(
+            self,
+            Self::Off
+                | Self::FullDisk
+                | Self::Split
+                | Self::Portal
+                | Self::HubFails
+                | Self::HubSlow
+                | Self::HubTwice
+                | Self::Copy
+        )
+    }
+
     /// Whether it does to frames what no sound transport does, so that honest devices may look like liars.
     #[must_use]
     pub const fn meddles(self) -> bool {
@@ -334,6 +356,23 @@ impl What {
             Self::Flap { times, every_ms, .. } => (*times as u64).saturating_mul(*every_ms),
             _ => 0,
         }
+    }
+
+    /// Whether it waits where there is nothing that it could strike yet.
+    #[must_use]
+    pub const fn waits(&self) -> bool {
+        matches!(
+            self.class(),
+            Class::Crash
+                | Class::Rot
+                | Class::Reset
+                | Class::Flap
+                | Class::OneWay
+                | Class::Duplicate
+                | Class::Replay
+                | Class::Liar
+                | Class::Revoke
+        )
     }
 
     /// Which lie a liar tells.

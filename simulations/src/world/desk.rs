@@ -9,7 +9,7 @@ use gateway::clerk::{self, Acceptance};
 use gateway::intake::{Failed, Intake, Output};
 
 /// Screenings at a time, as many as a hub's cores would do.
-const SEATS: usize = 4;
+pub(crate) const SEATS: usize = 4;
 
 /// See the module.
 #[derive(Debug)]

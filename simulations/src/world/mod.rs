@@ -1,7 +1,7 @@
 //! Devices, links and a heap of events.
 
 mod clock;
-mod desk;
+pub(crate) mod desk;
 mod link;
 mod traffic;
 
@@ -114,6 +114,8 @@ pub struct World {
     pub now_ms: u64,
     /// The site, for enrolling more.
     pub site: Site,
+    /// Sites beside it.
+    others: Vec<Site>,
     devices: Vec<Device>,
     links: BTreeMap<LinkId, Link>,
     next_link: LinkId,
@@ -152,6 +154,7 @@ impl World {
             draws: 0,
             now_ms: BEGIN_MS,
             site: Site::new(derive(&seed, "site")),
+            others: Vec::new(),
             devices: Vec::new(),
             links: BTreeMap::new(),
             next_link: 1,
@@ -197,6 +200,13 @@ impl World {
         for (member, identity, membership) in all {
             self.add_as(member, identity, membership, MemoryStore::new(DiskModel::WhenSynced));
         }
+        self.others = others;
+    }
+
+    /// A site by its number, of those that were founded.
+    #[must_use]
+    pub fn site_at(&self, site: usize) -> &Site {
+        site.checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(&self.site)
     }
 
     /// Keeps what devices do for [`Self::take_deeds`].

@@ -45,3 +45,15 @@ fn what_breaks_a_rule_is_shrunk_to_what_it_takes() {
     assert!(play(&shrunk).failure.is_none());
     assert!(shrink(&case, |_| true).is_none(), "what breaks no rule isn't shrunk");
 }
+
+/// What a scenario's seed breaks is shrunk to a few lines as well, though its plan has devices and captures for half a day.
+#[test]
+fn what_a_scenario_breaks_is_shrunk_too() {
+    let case = crate::faults::case(&crate::faults::posts("[faults]\ncrash = { total = 6 }\n"), 0);
+    switch(Some(Canary::Durability));
+    let shrunk = shrink(&case, |_| true).unwrap().case;
+    switch(None);
+    assert!(shrunk.devices.len() <= 2 && shrunk.captures.len() <= 1 && shrunk.contacts.len() <= 1, "{shrunk:?}");
+    assert!(shrunk.to_toml().lines().count() < 40, "{}", shrunk.to_toml());
+    assert!(play(&shrunk).failure.is_none() && play(&case).failure.is_none());
+}

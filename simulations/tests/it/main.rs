@@ -11,6 +11,7 @@ mod converge;
 mod crashes;
 mod edits;
 mod erasure;
+mod faults;
 mod forks;
 mod fuzz;
 mod hostile;

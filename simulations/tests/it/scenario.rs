@@ -693,9 +693,11 @@ fn every_key_is_on_the_page() {
         "groups.post.shifts.",
         "groups.post.random_waypoint.",
         "groups.post.levy_walk.",
+        "faults.",
+        "faults.crash.",
     ];
     for table in tables {
-        let error = set(&[&format!("{table}zzzzzzzzzz=1")]).unwrap_err();
+        let error = set(&[&format!("{table}zzzzzzzzzz=true")]).unwrap_err();
         let keys: Vec<&str> = error.hint.split('`').skip(1).step_by(2).collect();
         assert!(keys.len() > 1, "{table}: {error} {}", error.hint);
         for key in keys {

@@ -112,3 +112,30 @@ fn a_report_opens_offline_and_its_slider_moves_the_picture() {
         "the slider is to be seen"
     );
 }
+
+/// Trouble in a planner's own operation: told, counted, played again with the line that is printed.
+#[test]
+fn trouble_in_a_scenario_is_told_and_can_be_played_again() {
+    let faults = ["--set", "faults.crash={total=3}", "--set", "faults.off={total=2}"];
+    let told: Value =
+        serde_json::from_str(&greenline([&["sim", "run"], &DAY[..], &faults, &["--json"]].concat()).ok()).unwrap();
+    assert_eq!(told["faults"]["struck"]["crash"], 3, "{}", told["faults"]);
+    assert_eq!(told["faults"]["broken"], serde_json::json!([]));
+    let printed = greenline([&["sim", "run"], &DAY[..], &faults].concat()).ok();
+    assert!(printed.contains("TROUBLE") && printed.contains("All rules hold."), "{printed}");
+
+    let fuzzed: Value =
+        serde_json::from_str(&greenline([&["sim", "fuzz"], &DAY[..], &["--seeds", "12", "--json"]].concat()).ok())
+            .unwrap();
+    assert!(fuzzed["seeds"] == 12 && fuzzed["struck"].as_object().unwrap().len() > 8, "{fuzzed}");
+    let again = greenline(["sim", "replay", "--scenario", "stonebrood", "--set", "lasts=1 d", "--seed", "2"]).ok();
+    assert!(again.contains("All rules hold.") && again.contains("twice"), "{again}");
+
+    let never = greenline([&["sim", "run"], &DAY[..], &["--set", "faults.portal=true"]].concat());
+    assert_eq!(never.code, Some(1));
+    assert!(
+        never.err.contains("never struck: portal") && never.err.contains("--set faults.portal=false"),
+        "{}",
+        never.err
+    );
+}

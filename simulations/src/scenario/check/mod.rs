@@ -2,6 +2,7 @@
 
 mod captures;
 mod contacts;
+mod faults;
 mod groups;
 mod uplinks;
 
@@ -17,6 +18,7 @@ use super::unit::{DAY_MS, Distance, Stretch, Time};
 use super::{Files, Scenario};
 
 pub use captures::{CAPTURES_MAX, IMAGES_BYTES_MAX, LISTED_MAX};
+pub use faults::TROUBLES_MAX;
 pub use groups::{DEVICES_MAX, GROUPS_MAX, POSITIONS_MAX};
 
 /// Longest operation, in days: a year's deployment and a month.
@@ -49,6 +51,7 @@ pub(super) fn checked(form: Form, files: Files<'_>) -> Checked<Scenario> {
     let ground = groups::Ground { places: &places, traced: traced.as_ref(), ends_ms, files, regions: &regions };
     let (groups, devices) = groups::checked(&form.groups, &ground)?;
     let captures = captures::checked(&form.captures, &groups, &devices, ends_ms, files)?;
+    let faults = form.faults.as_ref().map(|it| faults::checked(it.get_ref(), ends_ms)).transpose()?;
     let extent = |axis: fn(&Place) -> f64| {
         let of_places = || places.values().map(axis);
         of_places().fold(f64::MIN, f64::max) - of_places().fold(f64::MAX, f64::min)
@@ -69,6 +72,7 @@ pub(super) fn checked(form: Form, files: Files<'_>) -> Checked<Scenario> {
         groups,
         devices,
         captures,
+        faults,
     })
 }
 

@@ -77,7 +77,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<(), Failure> {
 /// What was measured with each for the seeds that both were played with.
 fn measure(of: [&Scenario; 2], seeds: &[u64]) -> Result<(Vec<u64>, [Vec<Measured>; 2]), Failure> {
     let jobs = seeds.iter().flat_map(|seed| [0, 1].map(|side| Job { point: side, seed: *seed }));
-    let done = play::measured("compare", &jobs.collect::<Vec<_>>(), |job| of[job.point].plan(job.seed))?;
+    let done = play::measured("compare", &jobs.collect::<Vec<_>>(), &of)?;
     let find = |side: usize, seed: u64| done.iter().find(|(job, _)| (job.point, job.seed) == (side, seed));
     let both = seeds.iter().filter_map(|seed| Some((*seed, find(0, *seed)?.1.clone(), find(1, *seed)?.1.clone())));
     let (mut kept, mut measured) = (Vec::new(), [Vec::new(), Vec::new()]);

@@ -1,42 +1,49 @@
-//! `greenline sim fuzz`: small operations in which everything goes wrong, by the thousand.
+//! `greenline sim fuzz`: operations in which everything goes wrong, small ones by the thousand, or those of a scenario.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
-use simulations::check::Failure as Broken;
-use simulations::fuzz::{self, Case, Played};
+use simulations::fuzz::{self, Case};
 use simulations::many;
+use simulations::scenario::Scenario;
 use simulations::trouble::Class;
 
-use super::case::struck;
+use super::case::{again, troubled};
 use super::play::{progress, stop_when_asked};
 use super::run::whole;
+use super::trouble::Troubles;
 use crate::failure::Failure;
 use crate::output;
 
 /// Seeds after which a sort of trouble that never struck is a fault of the simulator: each is on in half of them.
 const SEEDS_TO_STRIKE: u64 = 64;
+/// Seeds if nobody says how many: of small operations, and of a scenario.
+const SEEDS: u64 = 1_000;
+const SCENARIO_SEEDS: u64 = 20;
 /// Seeds that are handed out at a time.
 const BATCH: u64 = 10_000;
-/// Broken rules that are listed.
-const LISTED_MAX: usize = 20;
 
 const MEANING: &str = "\
 Each seed is an operation of three to six devices, a hub, and half of all sorts of trouble: power cuts, full and rotten disks, wrong
 clocks, links that are cut, that lie, that carry one way, portals, a hub that fails, members that lie, are revoked, copied or restored.
 Trouble ends, everybody meets everybody, and then the rules must hold (docs/ARCHITECTURE.md, Rules of the simulator).
+Of a scenario, each seed is its plan with the trouble that its `[faults]` say (docs/SCENARIOS.md), or with half of all sorts.
 Ctrl-C ends after the seeds that are under way, and tells what is done so far.";
 
 #[derive(Args, Debug)]
 #[command(after_help = MEANING)]
 pub(super) struct FuzzArgs {
-    /// How many seeds to play
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    seeds: u64,
+    /// Operations of this scenario instead of small ones: a file, or the name of one that comes with the program
+    scenario: Option<String>,
+    /// Set a key of the scenario; may be given more than once
+    #[arg(long = "set", value_name = "KEY=VALUE", requires = "scenario")]
+    settings: Vec<String>,
+    /// How many seeds to play [default: 1000; of a scenario, 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    seeds: Option<u64>,
     /// Play seeds for so long instead, such as 90s, 10m or 2h
     #[arg(long = "for", value_name = "TIME", value_parser = parse_time, conflicts_with = "seeds")]
     lasts: Option<Duration>,
@@ -53,24 +60,27 @@ pub(super) struct FuzzArgs {
 struct Sum {
     seeds: u64,
     captures: (usize, usize),
-    struck: BTreeMap<Class, u64>,
-    broken: Vec<(u64, Broken)>,
+    troubles: Troubles,
 }
 
 pub(super) fn run(args: &FuzzArgs) -> Result<(), Failure> {
-    let sum = play(args)?;
+    let scenario = args.scenario.as_ref().map(|name| troubled(name, &args.settings)).transpose()?;
+    let sum = play(args, scenario.as_ref())?;
     if args.json {
         output::json(&numbers(&sum))?;
     } else {
         output::say(told(&sum))?;
     }
-    if let Some((seed, broken)) = sum.broken.first() {
-        let what =
-            format!("{} of {} seeds broke a rule, first `{}`", sum.broken.len(), whole(sum.seeds as f64), broken.rule);
-        return Err(Failure::new(what).hint(format!("play it again: greenline sim replay --seed {seed}")));
+    let seeds = format!("{} seeds", whole(sum.seeds as f64));
+    sum.troubles.holds(&seeds, |seed| match (&args.scenario, &scenario) {
+        (Some(name), Some(it)) => again(name, it.settings(), seed),
+        _ => format!("greenline sim replay --seed {seed}"),
+    })?;
+    if scenario.is_some() {
+        return sum.troubles.all_struck();
     }
-    let silent: Vec<&str> =
-        Class::ALL.iter().filter(|class| !sum.struck.contains_key(class)).map(|it| it.name()).collect();
+    let struck = &sum.troubles.struck;
+    let silent: Vec<&str> = Class::ALL.iter().filter(|class| !struck.contains_key(class)).map(|it| it.name()).collect();
     if sum.seeds >= SEEDS_TO_STRIKE && !silent.is_empty() {
         let what = format!("some trouble never struck: {}", silent.join(", "));
         return Err(Failure::new(what).hint("this is a bug of the simulator: what never strikes proves nothing"));
@@ -78,73 +88,47 @@ pub(super) fn run(args: &FuzzArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn play(args: &FuzzArgs) -> Result<Sum, Failure> {
+fn play(args: &FuzzArgs, scenario: Option<&Scenario>) -> Result<Sum, Failure> {
+    let seeds_max = args.seeds.unwrap_or(if scenario.is_some() { SCENARIO_SEEDS } else { SEEDS });
     let stop = stop_when_asked()?;
     let began = Instant::now();
-    let bar = progress("fuzz", if args.lasts.is_some() { 0 } else { args.seeds });
+    let bar = progress("fuzz", if args.lasts.is_some() { 0 } else { seeds_max });
     let is_over = |sum: &Sum| match args.lasts {
         Some(lasts) => began.elapsed() >= lasts,
-        None => sum.seeds >= args.seeds,
+        None => sum.seeds >= seeds_max,
     };
     let mut sum = Sum::default();
     while !is_over(&sum) && !stop.load(Ordering::Relaxed) {
         let next = args.from.wrapping_add(sum.seeds);
-        let count = if args.lasts.is_some() { BATCH } else { BATCH.min(args.seeds - sum.seeds) };
+        let count = if args.lasts.is_some() { BATCH } else { BATCH.min(seeds_max - sum.seeds) };
         let seeds: Vec<u64> = (0..count).map(|number| next.wrapping_add(number)).collect();
-        let one = |seed: &u64| (*seed, fuzz::play(&Case::draw(*seed)));
-        many::each(&seeds, many::cores(), &stop, one, |(seed, played)| {
-            sum.add(seed, played);
+        let one = |seed: &u64| {
+            let case = scenario.and_then(|scenario| scenario.case(*seed)).unwrap_or_else(|| Case::draw(*seed));
+            (*seed, fuzz::drawn(&case), fuzz::play(&case))
+        };
+        many::each(&seeds, many::cores(), &stop, one, |(seed, drawn, played)| {
+            sum.seeds += 1;
+            sum.captures = (sum.captures.0 + played.captures.0, sum.captures.1 + played.captures.1);
+            sum.troubles.add(seed, &drawn, &played);
             bar.inc(1);
             if is_over(&sum) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
     }
     bar.finish_and_clear();
-    sum.broken.sort_by_key(|(seed, _)| *seed);
     Ok(sum)
-}
-
-impl Sum {
-    fn add(&mut self, seed: u64, played: Played) {
-        self.seeds += 1;
-        self.captures.0 += played.captures.0;
-        self.captures.1 += played.captures.1;
-        for (class, times) in played.struck {
-            *self.struck.entry(class).or_default() += times;
-        }
-        self.broken.extend(played.failure.map(|failure| (seed, failure)));
-    }
 }
 
 fn told(sum: &Sum) -> String {
     let (seeds, captures) = (whole(sum.seeds as f64), whole(sum.captures.0 as f64));
-    let mut lines = vec![
-        format!("{seeds} seeds, {captures} captures, {} of them at the hub in the end", whole(sum.captures.1 as f64)),
-        String::new(),
-        struck(sum.struck.iter().map(|(class, times)| (*class, *times))),
-        String::new(),
-    ];
-    if sum.broken.is_empty() {
-        lines.push("All rules hold.".to_owned());
-    }
-    let shown = sum.broken.iter().take(LISTED_MAX);
-    lines.extend(shown.map(|(seed, broken)| format!("Seed {seed} breaks `{}`: {}", broken.rule, broken.what)));
-    if sum.broken.len() > LISTED_MAX {
-        lines.push(format!("... and {} more", sum.broken.len() - LISTED_MAX));
-    }
-    lines.join("\n")
+    let at_hub = whole(sum.captures.1 as f64);
+    format!("{seeds} seeds, {captures} captures, {at_hub} of them at the hub in the end\n\n{}", sum.troubles.told())
 }
 
 fn numbers(sum: &Sum) -> serde_json::Value {
-    let struck: BTreeMap<&str, u64> = sum.struck.iter().map(|(class, times)| (class.name(), *times)).collect();
-    let broken =
-        sum.broken.iter().map(|(seed, it)| json!({"seed": seed, "rule": it.rule, "what": it.what, "at_ms": it.at_ms}));
-    json!({
-        "seeds": sum.seeds,
-        "captures": sum.captures.0,
-        "delivered": sum.captures.1,
-        "struck": struck,
-        "broken": broken.collect::<Vec<_>>(),
-    })
+    let mut told = sum.troubles.json();
+    told["seeds"] = json!(sum.seeds);
+    (told["captures"], told["delivered"]) = (json!(sum.captures.0), json!(sum.captures.1));
+    told
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

@@ -12,6 +12,7 @@ mod scenarios;
 mod shrink;
 mod source;
 mod sweep;
+mod trouble;
 
 use clap::{Args, Subcommand};
 

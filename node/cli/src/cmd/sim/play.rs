@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use simulations::fuzz;
 use simulations::many;
-use simulations::operation::{self, Plan};
 use simulations::report::Measured;
 use simulations::scenario::Scenario;
 
@@ -62,16 +62,23 @@ pub(super) fn all<J: Sync, T: Send>(
     Ok(())
 }
 
-/// What is measured of each run that got done.
-pub(super) fn measured(
-    name: &str,
-    jobs: &[Job],
-    plan: impl Fn(&Job) -> Plan + Sync,
-) -> Result<Vec<(Job, Measured)>, Failure> {
-    let mut done = Vec::new();
-    let work = |job: &Job| (*job, Measured::of(&operation::run(&plan(job), job.seed)));
-    all(name, jobs, work, |one| done.push(one))?;
-    Ok(done)
+/// What is measured of each run that got done, of scenarios by their points. One that breaks a rule is no measure of anything.
+pub(super) fn measured(name: &str, jobs: &[Job], of: &[&Scenario]) -> Result<Vec<(Job, Measured)>, Failure> {
+    let (mut done, mut broken) = (Vec::new(), None);
+    let work = |job: &Job| (*job, fuzz::run(of[job.point], job.seed));
+    all(name, jobs, work, |(job, ran)| {
+        done.push((job, Measured::of(&ran.outcome)));
+        let failure = ran.troubled.and_then(|troubled| troubled.played.failure);
+        broken = broken.take().or_else(|| Some((job, failure?)));
+    })?;
+    match broken {
+        None => Ok(done),
+        Some((job, broken)) => {
+            let what =
+                format!("{}, seed {}: `{}` breaks: {}", title(of[job.point]), job.seed, broken.rule, broken.what);
+            Err(Failure::new(what).hint("play it again with `greenline sim run` and this seed, which tells how"))
+        }
+    }
 }
 
 pub(super) fn nothing_done() -> Failure {

@@ -1,9 +1,10 @@
-//! `greenline sim replay`: one small operation in which everything goes wrong, again.
+//! `greenline sim replay`: one operation in which everything goes wrong, again.
 
 use clap::Args;
 use simulations::fuzz;
 
-use super::case::{CaseArgs, hex, struck};
+use super::case::{CaseArgs, hex};
+use super::trouble::struck;
 use crate::failure::Failure;
 use crate::output;
 
@@ -34,7 +35,7 @@ pub(super) fn run(args: &ReplayArgs) -> Result<(), Failure> {
         Some(broken) => {
             let what = format!("after {}, `{}` breaks: {}", output::span(broken.at_ms), broken.rule, broken.what);
             Err(Failure::new(what)
-                .hint("make it smaller: greenline sim shrink, with the same seed or file, and --out FILE"))
+                .hint("make it smaller: greenline sim shrink, with the same arguments and --out FILE"))
         }
     }
 }

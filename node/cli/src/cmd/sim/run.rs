@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use simulations::operation;
+use simulations::fuzz::{self, Ran};
 use simulations::report::{Gathered, Mean, Measured, Reduced, Report};
 use simulations::scenario::Scenario;
 
 use crate::failure::Failure;
 use crate::output;
 
+use super::case;
 use super::out::Out;
 use super::play::{self, SeedArgs};
 use super::source::ScenarioArgs;
+use super::trouble::Troubles;
 
 const FILES: [&str; 3] = ["report.html", "summary.json", "events.jsonl"];
 
@@ -23,6 +25,7 @@ What is printed:
   if nobody carries  what would if each device delivered only its own captures, by itself or to a gateway that it meets
   moved              bytes over all links; needed is each entry and each image once for each device that it came to
   hash               of all that went over links: equal for equal scenarios and seeds, on any machine
+If the scenario says what goes wrong (docs/SCENARIOS.md), the rules look on, also while all of it heals afterwards: that isn't counted.
 Delays are of captures that arrived. Several seeds give means, with 95 % intervals after Student.
 Ctrl-C ends after the runs that are under way, and tells what is done so far; once more, at once.";
 
@@ -45,27 +48,36 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let scenario = args.scenario.read()?;
     let seeds = args.seeds.list();
     let out = args.out.as_ref().map(|folder| Out::prepare(folder, &FILES)).transpose()?;
-    let runs = play(&scenario, &seeds)?;
+    let (runs, troubles) = play(&scenario, &seeds)?;
     let name = play::title(&scenario);
     let report = Report::new(&name, scenario.purpose(), scenario.text(), &runs).ok_or_else(play::nothing_done)?;
+    let mut summary = report.summary();
+    if scenario.has_faults() {
+        summary["faults"] = troubles.json();
+    }
     if let Some(out) = &out {
         out.text(FILES[0], &report.page())?;
-        out.json(FILES[1], &report.summary())?;
+        out.json(FILES[1], &summary)?;
         out.with(FILES[2], |to| report.events(to))?;
     }
     if args.json {
-        output::json(&report.summary())?;
+        output::json(&summary)?;
     } else {
         output::say(told(&scenario, &seeds, &runs))?;
+        if scenario.has_faults() {
+            output::say(format!("\n{}", troubles.told()))?;
+        }
         match &out {
             Some(out) => output::say(format!("\nWritten to {}", out.path(FILES[0])))?,
             None => output::say("\nNothing is written: give a folder for the report with --out")?,
         }
     }
+    let seeds = format!("{} seeds", runs.len());
+    troubles.holds(&seeds, |seed| case::again(args.scenario.name(), scenario.settings(), seed))?;
     let cheats = runs.runs().filter(|(.., measured)| measured.get("impossible") > Some(0.0));
     let cheats: Vec<String> = cheats.map(|(seed, ..)| seed.to_string()).collect();
     if cheats.is_empty() {
-        return Ok(());
+        return troubles.all_struck();
     }
     let what = format!(
         "something arrived before it could have, under seed {}: the simulation can't be right",
@@ -75,16 +87,18 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
 }
 
 /// The runs that got done. Each is reduced to what is told of it as soon as it is over, so that a thousand take little room.
-fn play(scenario: &Scenario, seeds: &[u64]) -> Result<Gathered, Failure> {
-    let mut runs = Gathered::new();
+fn play(scenario: &Scenario, seeds: &[u64]) -> Result<(Gathered, Troubles), Failure> {
+    let (mut runs, mut troubles) = (Gathered::new(), Troubles::default());
     let jobs: Vec<(usize, u64)> = seeds.iter().copied().enumerate().collect();
     let work = |(place, seed): &(usize, u64)| {
-        let plan = scenario.plan(*seed);
-        let outcome = operation::run(&plan, *seed);
-        (*place, Reduced::of(*seed, plan, outcome))
+        let Ran { plan, outcome, troubled } = fuzz::run(scenario, *seed);
+        (*place, *seed, Reduced::of(*seed, plan, outcome), troubled)
     };
-    play::all(scenario.name(), &jobs, work, |(place, run)| runs.add(place, run))?;
-    Ok(runs)
+    play::all(scenario.name(), &jobs, work, |(place, seed, run, troubled)| {
+        runs.add(place, run);
+        troubled.iter().for_each(|it| troubles.add(seed, &it.drawn, &it.played));
+    })?;
+    Ok((runs, troubles))
 }
 
 /// The mean of a measure over the runs.

@@ -23,6 +23,11 @@ impl ScenarioArgs {
     pub(super) fn read(&self) -> Result<Scenario, Failure> {
         read(&self.scenario, &self.settings)
     }
+
+    /// What it was called here.
+    pub(super) fn name(&self) -> &str {
+        &self.scenario
+    }
 }
 
 /// One by the name of its file, or by its own.

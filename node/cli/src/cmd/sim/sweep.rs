@@ -119,7 +119,8 @@ fn points(first: &Over, second: Option<&Over>) -> Vec<Vec<String>> {
 /// What was measured of each combination, of its seeds in order.
 fn measure(scenarios: &[Scenario], seeds: &[u64]) -> Result<Vec<Vec<Measured>>, Failure> {
     let jobs = seeds.iter().flat_map(|seed| (0..scenarios.len()).map(|point| Job { point, seed: *seed }));
-    let mut done = play::measured("sweep", &jobs.collect::<Vec<_>>(), |job| scenarios[job.point].plan(job.seed))?;
+    let of: Vec<&Scenario> = scenarios.iter().collect();
+    let mut done = play::measured("sweep", &jobs.collect::<Vec<_>>(), &of)?;
     if done.is_empty() {
         return Err(play::nothing_done());
     }
