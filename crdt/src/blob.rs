@@ -79,9 +79,16 @@ pub struct Outline {
 impl Outline {
     /// Of a whole blob at hand.
     pub fn of(bytes: &[u8]) -> Result<Self, BlobError> {
-        let blob = BlobRef::of(bytes)?;
-        let values = bytes.chunks(GROUP_BYTES).enumerate().map(|(index, group)| chaining_value(index, group)).collect();
-        Ok(Self { blob, values })
+        if bytes.len() <= GROUP_BYTES {
+            let blob = BlobRef::of(bytes)?;
+            return Ok(Self { blob, values: vec![chaining_value(0, bytes)] });
+        }
+        let len = u32::try_from(bytes.len()).ok().filter(|len| *len as usize <= BLOB_BYTES_MAX);
+        let len = len.ok_or(BlobError::Length)?;
+        let groups = bytes.chunks(GROUP_BYTES).enumerate();
+        let values: Vec<ChainingValue> = groups.map(|(index, group)| chaining_value(index, group)).collect();
+        // The name of the whole follows from them: hashing is what an image costs most, and once is enough.
+        Ok(Self { blob: BlobRef { id: BlobId(root(&values, u64::from(len))), bytes: len }, values })
     }
 
     /// From bytes that a peer sent or a disk held: 32 per group. Verified against the blob's id.

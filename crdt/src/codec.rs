@@ -33,6 +33,11 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
     postcard::to_stdvec(value).expect("our types encode into a growing vector")
 }
 
+/// The same behind what is in a vector already, whose room is used.
+pub(crate) fn encode_into<T: Serialize + ?Sized>(value: &T, into: Vec<u8>) -> Vec<u8> {
+    postcard::to_extend(value, into).expect("our types encode into a growing vector")
+}
+
 /// Four bytes that tell a text that people copy by hand from a mistyped one.
 #[must_use]
 pub fn checksum(bytes: &[u8]) -> [u8; 4] {

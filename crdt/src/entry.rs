@@ -224,7 +224,10 @@ impl DeviceKey {
     }
 
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 64] {
-        self.key.sign(bytes).into()
+        let signature = self.key.sign(bytes).into();
+        // What was signed here needs no check.
+        Claim { key: &self.id().0, bytes, signature: &signature }.remember();
+        signature
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use data_encoding::BASE32_NOPAD_NOCASE;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -101,14 +103,17 @@ pub struct Author {
     pub epoch: u32,
 }
 
+/// What log ids are derived under. It is made once: they are asked for all the time.
+static LOG_ID: LazyLock<ContextKey> = LazyLock::new(|| hash_derive_key_context("greenline log id v1"));
+
 impl Author {
     /// The log's name: 16 bytes of BLAKE3 over device and epoch, so that a frontier of 50 logs fits in a kilobyte.
     #[must_use]
     pub fn log(&self) -> LogId {
-        let mut hasher = blake3::Hasher::new_derive_key("greenline log id v1");
-        hasher.update(&self.device.0);
-        hasher.update(&self.epoch.to_be_bytes());
-        LogId(first_16(hasher.finalize()))
+        let mut bytes = [0; 36];
+        bytes[..32].copy_from_slice(&self.device.0);
+        bytes[32..].copy_from_slice(&self.epoch.to_be_bytes());
+        LogId(first_16(blake3::Hasher::new_from_context_key(&LOG_ID).update(&bytes).finalize()))
     }
 
     /// The Automerge actor under which this author edits `document`: 16 bytes of BLAKE3 over device, epoch and document.

@@ -62,7 +62,8 @@ impl Claim<'_> {
         HELD.with_borrow(|held| held.as_ref().is_some_and(|held| held.contains(&self.name())))
     }
 
-    fn remember(&self) {
+    /// Remembers that it holds.
+    pub(crate) fn remember(&self) {
         HELD.with_borrow_mut(|held| {
             if let Some(held) = held {
                 if held.len() >= REMEMBERED_MAX {

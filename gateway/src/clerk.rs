@@ -48,7 +48,7 @@ pub fn accept<S: Store>(engine: &mut Engine<S>, now_ms: u64, id: CaptureId) -> R
     if view.accepted().is_some() || view.erased.is_some() {
         return Ok(Acceptance::Settled);
     }
-    if matches!(engine.replica().open_capture(id)?, Some(Err(SealError::NotForUs))) {
+    if matches!(engine.replica().open_inside(id)?, Some(Err(SealError::NotForUs))) {
         return Ok(Acceptance::SealedToOthers);
     }
     engine.write(now_ms, |replica| replica.receipt_new(now_ms, id))?;

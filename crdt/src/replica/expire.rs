@@ -22,7 +22,7 @@ pub const GRACE_MS: u64 = DAY_MS;
 /// How long the device that captured waits for a hub to say it, and supervisors for both, in ms: most often it is said once.
 const TURN_MS: u64 = 60 * 60 * 1000;
 /// How often it is looked whether something is past its time, in ms, while nothing is.
-const LOOK_MS: u64 = 300_000;
+const LOOK_MS: u64 = 900_000;
 /// Captures erased in one round, so that nothing else waits for long.
 const ROUND_MAX: usize = 64;
 /// Captures looked at in one round.

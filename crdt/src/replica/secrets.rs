@@ -77,15 +77,8 @@ impl<S: Store> Replica<S> {
     pub fn open_capture(&self, id: CaptureId) -> Result<Option<Result<Opened, SealError>>, StoreError> {
         let Some(capture) = self.capture_statement(id)? else { return Ok(None) };
         let context = context(&self.site().0, id, "capture");
-        let key = match ContentKey::unwrap(&capture.keys, self.identity.device(), &self.identity.sealing, &context) {
-            Ok(key) => key,
-            Err(error) => return Ok(Some(Err(error))),
-        };
-        let inside = key
-            .open(0, &context, &capture.inside)
-            .and_then(|plain| decode::<Inside>(&plain, BODY_BYTES_MAX).map_err(|_| SealError::Broken));
-        let inside = match inside {
-            Ok(inside) => inside,
+        let (key, inside) = match self.unseal(&capture, &context) {
+            Ok(unsealed) => unsealed,
             Err(error) => return Ok(Some(Err(error))),
         };
         let mut images = Vec::new();
@@ -97,6 +90,20 @@ impl<S: Store> Replica<S> {
             }
         }
         Ok(Some(Ok(Opened { inside, images })))
+    }
+
+    /// The same without its images: what is written about it.
+    pub fn open_inside(&self, id: CaptureId) -> Result<Option<Result<Inside, SealError>>, StoreError> {
+        let Some(capture) = self.capture_statement(id)? else { return Ok(None) };
+        let unsealed = self.unseal(&capture, &context(&self.site().0, id, "capture"));
+        Ok(Some(unsealed.map(|(_, inside)| inside)))
+    }
+
+    fn unseal(&self, capture: &Capture, context: &[u8]) -> Result<(ContentKey, Inside), SealError> {
+        let key = ContentKey::unwrap(&capture.keys, self.identity.device(), &self.identity.sealing, context)?;
+        let plain = key.open(0, context, &capture.inside)?;
+        let inside = decode::<Inside>(&plain, BODY_BYTES_MAX).map_err(|_| SealError::Broken)?;
+        Ok((key, inside))
     }
 
     /// All verdicts on a capture.

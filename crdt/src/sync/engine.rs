@@ -9,7 +9,6 @@ use super::phase::{Happening, Phase, next};
 use super::scrubbing::Scrubbing;
 use super::session::{CONTROL_MAX, LinkClass, Session};
 use super::swarm::Swarm;
-use super::telling::FRONTIER_MS;
 use super::timers::{Timer, Timers};
 use super::watch::Counters;
 use super::{CloseReason, Event, Input, LinkId, Output};
@@ -18,7 +17,7 @@ use crate::canary::{self, Canary};
 use crate::codec::encode;
 use crate::entry::About;
 use crate::ids::{BlobId, CaptureId, DeviceId, LogId};
-use crate::knowledge::Knowledge;
+use crate::knowledge::{GATEWAY_REPEAT_MS, Knowledge};
 use crate::record::Record;
 use crate::replica::{AppendError, Page, Query, Replica, Written, keys};
 use crate::seal::SealingSecret;
@@ -36,7 +35,7 @@ const STALL_MS: u64 = 10_000;
 /// How soon after something happened house is kept, in ms: what is known of others is saved then.
 const HOUSE_MS: u64 = 5_000;
 /// How often house is kept while nothing happens, in ms: what is past its time is erased then.
-const IDLE_HOUSE_MS: u64 = 300_000;
+const IDLE_HOUSE_MS: u64 = 900_000;
 /// How soon house is kept again while there is more to erase or to judge than one round does, in ms.
 const MORE_MS: u64 = 100;
 
@@ -131,7 +130,6 @@ impl<S: Store> Engine<S> {
         write: impl FnOnce(&mut Replica<S>) -> Result<Written, AppendError>,
     ) -> Result<Written, AppendError> {
         self.look_at_clock(now_ms);
-        self.timers.set(Timer::House, now_ms + HOUSE_MS);
         let result = write(&mut self.replica);
         self.settle_news(now_ms, None);
         if canary::sings(Canary::Durability) {
@@ -186,9 +184,6 @@ impl<S: Store> Engine<S> {
     /// One input. Drain [`Self::poll`] and [`Self::take_ready`] afterwards.
     pub fn handle(&mut self, now_ms: u64, input: Input) {
         self.look_at_clock(now_ms);
-        if !matches!(input, Input::Tick) {
-            self.timers.set(Timer::House, now_ms + HOUSE_MS);
-        }
         match input {
             Input::LinkUp { link, device, initiator, class } => self.link_up(now_ms, link, device, initiator, class),
             Input::Frame { link, bytes } => self.frame(now_ms, link, &bytes),
@@ -216,6 +211,12 @@ impl<S: Store> Engine<S> {
     /// Links that may have something to transmit since the last call.
     pub fn take_ready(&mut self) -> Vec<LinkId> {
         std::mem::take(&mut self.ready).into_iter().collect()
+    }
+
+    /// Whether there is anything for [`Self::transmit`] to give, as things are: a link that has none of it is ready again later.
+    #[must_use]
+    pub fn may_transmit(&self, link: LinkId) -> bool {
+        self.sessions.get(&link).is_some_and(Session::may_send)
     }
 
     /// The most important frame for a link that has room for one.
@@ -385,6 +386,7 @@ impl<S: Store> Engine<S> {
         session.offers = offers;
         self.ready.insert(link);
         self.outputs.push_back(Output::Event(Event::Admitted { link, device }));
+        self.keep_house_soon(now_ms);
         self.ask_for_blobs(now_ms, link);
     }
 
@@ -449,6 +451,7 @@ impl<S: Store> Engine<S> {
             self.timers.set(Timer::Fetch(log), now_ms);
         }
         self.others(link).into_iter().for_each(|other| self.ask_for_blobs(now_ms, other));
+        self.look_at_turns(now_ms);
     }
 
     /// All links but one, in the order in which to ask for what it didn't send: who has kept things back comes last, or two links of a
@@ -479,7 +482,10 @@ impl<S: Store> Engine<S> {
         match timer {
             Timer::Handshake(link) => self.handshake_due(now_ms, link),
             Timer::Frontier(link) => {
-                self.ready.insert(link);
+                if let Some(session) = self.sessions.get_mut(&link) {
+                    session.tell_frontier = true;
+                    self.ready.insert(link);
+                }
             }
             Timer::Holds(link) => {
                 if let Some(session) = self.sessions.get_mut(&link) {
@@ -493,6 +499,8 @@ impl<S: Store> Engine<S> {
                     self.ready.insert(link);
                 }
             }
+            Timer::Beside => self.tell_beside(now_ms),
+            Timer::Turn(capture) => self.turn_is_due(now_ms, capture),
             Timer::Fetch(log) => self.plan_fetch(now_ms, log),
             Timer::Stalls => self.look_for_stalls(now_ms),
             Timer::House => self.keep_house(now_ms),
@@ -549,9 +557,15 @@ impl<S: Store> Engine<S> {
         }
     }
 
+    /// Something happened after which there may be something to do that can wait a little.
+    pub(super) fn keep_house_soon(&mut self, now_ms: u64) {
+        self.timers.set(Timer::House, now_ms + HOUSE_MS);
+    }
+
     fn keep_house(&mut self, now_ms: u64) {
-        // A gateway says again and again that it is one.
-        self.timers.set(Timer::House, now_ms + if self.gateway { HOUSE_MS } else { IDLE_HOUSE_MS });
+        // A gateway says again and again that it is one, all of them at the same times.
+        let repeats_ms = GATEWAY_REPEAT_MS - now_ms % GATEWAY_REPEAT_MS;
+        self.timers.set(Timer::House, now_ms + if self.gateway { repeats_ms } else { IDLE_HOUSE_MS });
         self.expire(now_ms);
         self.scrub_if_due(now_ms);
         match self.tell_orphans() {
@@ -605,10 +619,7 @@ impl<S: Store> Engine<S> {
         let grown = self.replica.on_durable(ticket);
         let own = (!grown.is_empty()).then(|| self.replica.own_author().log());
         for (log, head) in grown {
-            for (link, session) in self.sessions.iter_mut().filter(|(_, s)| s.is_open()) {
-                session.news.insert(log);
-                self.timers.set(Timer::Frontier(*link), now_ms + FRONTIER_MS);
-            }
+            self.tell_frontier(now_ms, log);
             if Some(log) == own {
                 self.push(log, head.height, None);
             }

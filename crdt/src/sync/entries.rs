@@ -103,7 +103,7 @@ impl<S: Store> Engine<S> {
         self.send(link, Frame::Want { log, from: height + 1, to });
         match self.sessions.get_mut(&link) {
             // Announced, and nobody pushed it: that is what the tree lacks.
-            Some(session) if near && promise.is_news => session.eager = true,
+            Some(session) if near && promise.is_news => session.join_tree(),
             // It came about while the two were apart, and says nothing of the tree, but the peer can't tell that from the asking.
             Some(session) if near && !session.eager => self.send(link, Frame::Prune),
             _ => {}
@@ -127,7 +127,7 @@ impl<S: Store> Engine<S> {
             return self.fault(link, Fault::Request, "asks for a range that can't be".into());
         }
         if to - from < GRAFT_ENTRIES_MAX {
-            session.eager = true;
+            session.join_tree();
         }
         if from <= height {
             let to = to.min(height);
@@ -262,7 +262,7 @@ impl<S: Store> Engine<S> {
 
     /// What follows from entries that were taken in: they are pushed on, fetched logs go on, captures are looked at.
     pub(super) fn settle_news(&mut self, now_ms: u64, from: Option<LinkId>) {
-        self.settle_erased();
+        self.settle_erased(now_ms);
         let news = self.replica.take_news();
         let mut logs: BTreeMap<LogId, u64> = BTreeMap::new();
         let mut captures = self.replica.take_recast();
@@ -286,6 +286,7 @@ impl<S: Store> Engine<S> {
         if logs.is_empty() {
             return;
         }
+        self.keep_house_soon(now_ms);
         let own = self.replica.own_author().log();
         for (log, height) in logs {
             self.go_on_fetching(now_ms, log, height);

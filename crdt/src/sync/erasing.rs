@@ -105,7 +105,7 @@ impl<S: Store> Engine<S> {
 
     /// What follows from captures that were erased: nobody is asked for them any more, and their images go once it is on disk
     /// that they may.
-    pub(super) fn settle_erased(&mut self) {
+    pub(super) fn settle_erased(&mut self, now_ms: u64) {
         let ticket = self.replica.last_ticket();
         for (id, images) in self.replica.take_erased() {
             if let Some(rank) = self.swarm.rank(&id) {
@@ -118,6 +118,7 @@ impl<S: Store> Engine<S> {
             let blobs = images.iter().map(|blob| blob.id).chain(orphans).collect();
             self.leaving.push_back((ticket, blobs));
             self.outputs.push_back(Output::Event(Event::Erased(id)));
+            self.keep_house_soon(now_ms);
             self.outputs.push_back(Output::Event(Event::Changed(id)));
         }
         self.remove_erased(self.replica.store().durable());

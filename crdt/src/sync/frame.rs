@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
 use crate::blob::BlobRef;
-use crate::codec::{DecodeError, decode, encode};
+use crate::codec::{DecodeError, decode, encode_into};
 use crate::entry::SignedHeader;
 use crate::ids::{DeviceId, LogId, SiteId};
 use crate::knowledge::Fact;
@@ -34,6 +34,13 @@ pub struct Item {
     /// First eight bytes of the last entry's hash.
     pub prefix: ByteArray<8>,
 }
+
+/// What a frame with a group of a blob begins with.
+const GROUP: u8 = 12;
+/// At least the longest name of a group: what it begins with, id and length of its blob, index, and its own length.
+const GROUP_NAME_BYTES: usize = 48;
+/// What most frames have room in, in bytes.
+const USUAL_BYTES: usize = 128;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,12 +137,22 @@ impl Frame {
     /// The frame's bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        encode(self)
+        let images = if let Self::BlobGroup { bytes, .. } = self { bytes.len() } else { 0 };
+        encode_into(self, Vec::with_capacity(USUAL_BYTES + images))
     }
 
     /// Reads a frame. Its lists are bounded by its length; what is in them is checked by whoever handles it.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         decode(bytes, FRAME_BYTES_MAX)
+    }
+}
+
+/// What tells a frame from all others: the whole, but of a piece of an image what names it, which nothing else verifies under.
+#[must_use]
+pub fn telling_part(bytes: &[u8]) -> &[u8] {
+    match bytes.first() {
+        Some(&GROUP) => &bytes[..bytes.len().min(GROUP_NAME_BYTES)],
+        _ => bytes,
     }
 }
 

@@ -23,6 +23,7 @@ mod swarm;
 mod telling;
 mod timers;
 mod transfer;
+mod turns;
 mod watch;
 
 pub use conduct::{CULPRITS_MAX, Fault, Faults};

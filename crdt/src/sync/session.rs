@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use serde_bytes::ByteArray;
+
 use super::frame::{Frame, Item};
 use super::phase::Phase;
 use super::swarm::Rank;
@@ -68,6 +70,8 @@ pub(super) struct BlobRange {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Promise {
     pub(super) height: u64,
+    /// First bytes of the hash there.
+    pub(super) prefix: ByteArray<8>,
     /// Whether that came about since the session was opened.
     pub(super) is_news: bool,
 }
@@ -90,6 +94,10 @@ pub(super) struct Session {
     pub(super) told: BTreeMap<LogId, u64>,
     /// Logs whose height grew since.
     pub(super) news: BTreeSet<LogId>,
+    /// Whether they are to be told now.
+    pub(super) tell_frontier: bool,
+    /// Logs of which the peer isn't told how far they are here, since it has said the same: until it pushes, and so has to know.
+    pub(super) untold: BTreeSet<LogId>,
     /// Whether the first frontier is out.
     pub(super) opened: bool,
     /// What is being sent, most important first.
@@ -141,6 +149,8 @@ impl Session {
             theirs: BTreeMap::new(),
             told: BTreeMap::new(),
             news: BTreeSet::new(),
+            tell_frontier: false,
+            untold: BTreeSet::new(),
             opened: false,
             serving: BTreeMap::new(),
             eager: false,
@@ -166,9 +176,30 @@ impl Session {
         self.phase == Phase::Open
     }
 
+    /// Whether there is anything to send now.
+    pub(super) fn may_send(&self) -> bool {
+        let frontier = !self.opened || (self.tell_frontier && !self.news.is_empty());
+        let entries = self.credit > 0 && !self.serving.is_empty();
+        let rest = self.tell_own || self.tell_hearsay || !self.blob_serving.is_empty();
+        !self.control.is_empty() || self.closing.is_some() || (self.is_open() && (frontier || entries || rest))
+    }
+
+    /// From now on new entries are pushed to the peer, and by it.
+    pub(super) fn join_tree(&mut self) {
+        self.eager = true;
+        self.tell_frontier |= !self.untold.is_empty();
+        self.news.append(&mut self.untold);
+    }
+
     /// Whether the peer said that it has a place of a log.
     pub(super) fn promises(&self, log: &LogId, seq: u64) -> bool {
         self.promised.get(log).is_some_and(|promise| promise.height >= seq)
+    }
+
+    /// Whether the peer has said that it has a log so far, with the same history, or further.
+    pub(super) fn has_said(&self, item: &Item) -> bool {
+        let said = self.promised.get(&item.log);
+        said.is_some_and(|said| said.height > item.height || (said.height == item.height && said.prefix == item.prefix))
     }
 
     /// Groups that the peer owes.
@@ -207,7 +238,7 @@ impl Session {
     pub(super) fn note_promise(&mut self, item: &Item, opening: bool) {
         let known = self.promised.entry(item.log).or_default();
         if item.height > known.height {
-            *known = Promise { height: item.height, is_news: !opening };
+            *known = Promise { height: item.height, prefix: item.prefix, is_news: !opening };
         }
         self.note_theirs(item.log, item.height);
     }

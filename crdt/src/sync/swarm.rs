@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_bytes::ByteArray;
 
 use super::LinkId;
+use super::turns::Turn;
 use crate::blob::{BlobError, BlobRef, GROUP_BYTES, Outline};
 use crate::ids::{BlobId, CaptureId, DeviceId};
 use crate::statement::Priority;
@@ -41,6 +42,7 @@ struct Missing {
     origin: DeviceId,
     /// Each once; a few.
     blobs: Vec<BlobRef>,
+    turn: Turn,
 }
 
 /// A capture that this device holds or fetches.
@@ -91,6 +93,8 @@ pub(super) struct Group {
     pub(super) asked: bool,
     /// Whether it was kept: it verifies, and wasn't here.
     pub(super) fresh: bool,
+    /// Whether no other one of its blob is lacking now.
+    pub(super) last: bool,
 }
 
 /// All that is missing here.
@@ -197,7 +201,8 @@ impl Swarm {
             self.finishing.entry(ticket).or_default().push(Finishing::Capture(capture));
         } else {
             self.care_for(capture, origin, State::Missing);
-            self.missing.insert(capture, Missing { rank: Rank::of(capture, origin), origin: origin.device, blobs });
+            let rank = Rank::of(capture, origin);
+            self.missing.insert(capture, Missing { rank, origin: origin.device, blobs, turn: Turn::Now });
         }
         Ok(())
     }
@@ -249,6 +254,32 @@ impl Swarm {
         self.missing.get(capture).map(|missing| missing.rank)
     }
 
+    /// Whether a missing capture is copied now.
+    pub(super) fn turn(&self, capture: &CaptureId) -> Option<Turn> {
+        self.missing.get(capture).map(|missing| missing.turn)
+    }
+
+    pub(super) fn set_turn(&mut self, capture: &CaptureId, turn: Turn) {
+        if let Some(missing) = self.missing.get_mut(capture) {
+            missing.turn = turn;
+        }
+    }
+
+    /// Whether any missing capture waits for its turn.
+    pub(super) fn waits(&self) -> bool {
+        self.missing.values().any(|missing| missing.turn != Turn::Now)
+    }
+
+    /// It is everything's turn now. Returns what waited.
+    pub(super) fn end_waits(&mut self) -> Vec<CaptureId> {
+        let waiting = self.missing.iter_mut().filter(|(_, missing)| missing.turn != Turn::Now);
+        let ended = waiting.map(|(capture, missing)| {
+            missing.turn = Turn::Now;
+            *capture
+        });
+        ended.collect()
+    }
+
     /// What to ask next over `link`, at most `window` groups, among `offers`. Marks them as asked.
     pub(super) fn ask<S: Store>(
         &mut self,
@@ -259,7 +290,7 @@ impl Swarm {
     ) -> Result<Vec<Ask>, StoreError> {
         let mut asks = Vec::new();
         for rank in offers {
-            let Some(missing) = self.missing.get(&rank.capture) else { continue };
+            let Some(missing) = self.missing.get(&rank.capture).filter(|it| it.turn == Turn::Now) else { continue };
             for blob in &missing.blobs {
                 if window == 0 {
                     return Ok(asks);
@@ -302,6 +333,11 @@ impl Swarm {
         Ok(Ok(true))
     }
 
+    /// The outline of a blob that is being fetched, if it is verified: that of a single group says nothing.
+    pub(super) fn verified_outline(&self, blob: &BlobRef) -> Option<&Outline> {
+        self.wanted.get(blob).filter(|_| blob.groups() > 1)?.outline.as_ref()
+    }
+
     /// Takes in a group.
     pub(super) fn group<S: Store>(
         &mut self,
@@ -316,7 +352,7 @@ impl Swarm {
         if asked {
             progress.asked.remove(&index);
         }
-        let useless = Group { asked, fresh: false };
+        let useless = Group { asked, ..Group::default() };
         if progress.have.contains(&index) || progress.finishing {
             return Ok(Ok(useless));
         }
@@ -326,12 +362,13 @@ impl Swarm {
         }
         store.blob_write(blob.id, u64::from(index) * GROUP_BYTES as u64, bytes)?;
         progress.have.insert(index);
-        if progress.have.len() == progress.blob.groups() as usize {
+        let last = progress.have.len() == progress.blob.groups() as usize;
+        if last {
             progress.finishing = true;
             let ticket = store.blob_finish(blob.id)?;
             self.finishing.entry(ticket).or_default().push(Finishing::Blob(blob));
         }
-        Ok(Ok(Group { asked, fresh: true }))
+        Ok(Ok(Group { asked, fresh: true, last }))
     }
 
     /// What became whole now that everything up to `ticket` is on disk; with its rank, if it was fetched.

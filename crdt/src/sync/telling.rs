@@ -8,7 +8,7 @@ use super::session::{LinkClass, Session};
 use super::timers::Timer;
 use super::{CloseReason, Event, LinkId, Output};
 use crate::codec::decode;
-use crate::ids::{CaptureId, DeviceId};
+use crate::ids::{CaptureId, DeviceId, LogId};
 use crate::knowledge::{Fact, GATEWAY_REPEAT_MS, Known};
 use crate::replica::keys;
 use crate::site::Roles;
@@ -18,11 +18,14 @@ use crate::store::{Direction, Store, StoreError, Table};
 pub(super) const FRONTIER_MS: u64 = 10;
 /// How long news of third parties, and of gateways, is gathered before it is told along the push tree, in ms.
 const HEARSAY_MS: u64 = 500;
-/// The same beside the tree, in ms. Where all are linked to all, each would tell all others what they have heard already; what the
-/// tree doesn't bring, since it is broken somewhere, comes so, before a gateway counts as none.
-const BESIDE_MS: u64 = 600_000;
-/// By how much the side that was dialled waits longer, in ms: then it needn't say what it has just been told.
-const SECOND_MS: u64 = 1_000;
+/// How often it is told beside the tree, in ms, and to how many at a time. Where all are linked to all, each would tell all others what
+/// they have heard already; what the tree doesn't bring, since it is broken somewhere, comes so, before a gateway counts as none.
+const BESIDE_MS: u64 = 300_000;
+const BESIDE_MAX: usize = 2;
+/// How long news of the own frontier is gathered for who is beside the tree, in ms, by the side that dialled and by the other one. Most
+/// often the tree brings both of them the same meanwhile, and the one needn't say what the other has just said.
+const FIRST_MS: u64 = 100;
+const SECOND_MS: u64 = 400;
 /// How long news of what this device holds is gathered, in ms: who has no link to the origin can fetch images from here only then.
 const HOLDS_MS: u64 = 20;
 
@@ -42,6 +45,8 @@ impl<S: Store> Engine<S> {
     pub(super) fn set_gateway(&mut self, now_ms: u64, on: bool) {
         self.gateway = on;
         self.say_gateway(now_ms, true);
+        self.look_at_turns(now_ms);
+        self.keep_house_soon(now_ms);
     }
 
     pub(super) fn say_gateway(&mut self, now_ms: u64, at_once: bool) {
@@ -62,12 +67,45 @@ impl<S: Store> Engine<S> {
         }
     }
 
+    /// This device has a log further than it said: soon to those that it is pushed to.
+    pub(super) fn tell_frontier(&mut self, now_ms: u64, log: LogId) {
+        for (link, session) in self.sessions.iter_mut().filter(|(_, session)| session.is_open()) {
+            session.news.insert(log);
+            let gathered_ms = match session.initiator {
+                _ if session.eager => FRONTIER_MS,
+                true => FIRST_MS,
+                false => SECOND_MS,
+            };
+            self.timers.set(Timer::Frontier(*link), now_ms + gathered_ms);
+        }
+    }
+
     /// News of third parties, or of gateways: soon to those that new entries are pushed to, who pass it on, and to all if it is `urgent`.
     fn spread_hearsay(&mut self, now_ms: u64, urgent: bool) {
         for (link, session) in self.sessions.iter().filter(|(_, it)| it.is_open() && it.class == LinkClass::Lan) {
-            let second_ms = if session.initiator { 0 } else { SECOND_MS };
-            let gathered_ms = if urgent || session.eager { HEARSAY_MS } else { BESIDE_MS + second_ms };
-            self.timers.set(Timer::Hearsay(*link), now_ms + gathered_ms);
+            match urgent || session.eager {
+                true => self.timers.set(Timer::Hearsay(*link), now_ms + HEARSAY_MS),
+                false => self.timers.set(Timer::Beside, now_ms + BESIDE_MS),
+            }
+        }
+    }
+
+    /// Tells some of those beside the push tree what they may not have heard, each in its turn.
+    pub(super) fn tell_beside(&mut self, now_ms: u64) {
+        let version = self.knowledge.version();
+        let lacks = |session: &Session| session.is_open() && !session.eager && session.told_hearsay < version;
+        let lacking = self.sessions.iter().filter(|(_, it)| it.class == LinkClass::Lan && lacks(it));
+        let mut lacking: Vec<(u64, LinkId)> = lacking.map(|(link, it)| (it.told_hearsay, *link)).collect();
+        // Who hasn't been told for the longest time.
+        lacking.sort_unstable();
+        if lacking.len() > BESIDE_MAX {
+            self.timers.set(Timer::Beside, now_ms + BESIDE_MS);
+        }
+        for (_, link) in lacking.into_iter().take(BESIDE_MAX) {
+            if let Some(session) = self.sessions.get_mut(&link) {
+                session.tell_hearsay = true;
+                self.ready.insert(link);
+            }
         }
     }
 
@@ -127,6 +165,7 @@ impl<S: Store> Engine<S> {
                 };
             }
         }
+        self.look_at_turns(now_ms);
         if news {
             self.spread_hearsay(now_ms, false);
         }
@@ -164,7 +203,7 @@ impl<S: Store> Engine<S> {
 
     pub(super) fn frontier_frame(&mut self, link: LinkId) -> Option<Frame> {
         let session = self.sessions.get_mut(&link)?;
-        if session.opened && session.news.is_empty() {
+        if session.opened && !session.tell_frontier {
             return None;
         }
         let opening = !session.opened;
@@ -173,12 +212,20 @@ impl<S: Store> Engine<S> {
         while items.len() < FRONTIER_ITEMS_MAX {
             let Some(log) = session.news.pop_first() else { break };
             let Some(head) = self.replica.frontier().get(&log) else { continue };
-            if session.told.get(&log).is_none_or(|told| *told < head.height) {
-                session.told.insert(log, head.height);
-                items.push(Item { log, height: head.height, prefix: head.hash.prefix().into() });
+            let item = Item { log, height: head.height, prefix: head.hash.prefix().into() };
+            if session.told.get(&log).is_some_and(|told| *told >= head.height) {
+                continue;
             }
+            // Who has said the same itself, or has more, asks for nothing of it; and who doesn't push needn't know that it is here, too.
+            if !opening && !session.eager && session.has_said(&item) {
+                session.untold.insert(log);
+                continue;
+            }
+            session.told.insert(log, head.height);
+            items.push(item);
         }
         session.opened = !opening || session.news.is_empty();
+        session.tell_frontier &= !session.news.is_empty();
         (opening || !items.is_empty()).then_some(Frame::Frontier { items, opening })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::LinkId;
-use crate::ids::LogId;
+use crate::ids::{CaptureId, LogId};
 
 /// What can fall due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +16,10 @@ pub(super) enum Timer {
     Holds(LinkId),
     /// News of third parties and gateways is.
     Hearsay(LinkId),
+    /// The same beside the push tree, to some.
+    Beside,
+    /// A capture's images are to be copied that a gateway was to copy first.
+    Turn(CaptureId),
     /// A log was announced and nobody pushed it: fetch it.
     Fetch(LogId),
     /// Look for stalls.

@@ -98,9 +98,14 @@ impl<S: Store> Engine<S> {
         }
         let bytes = self.replica.whole_blob(&blob).ok().flatten()?;
         let outline = Outline::of(&bytes).ok()?;
-        self.outlines.push_front((blob, outline.clone()));
-        self.outlines.truncate(OUTLINES_MAX);
+        self.keep_outline(blob, outline.clone());
         Some(outline)
+    }
+
+    /// Keeps an outline at hand: who has just got an image is asked for it next.
+    pub(super) fn keep_outline(&mut self, blob: BlobRef, outline: Outline) {
+        self.outlines.push_front((blob, outline));
+        self.outlines.truncate(OUTLINES_MAX);
     }
 
     pub(super) fn on_blob_outline(&mut self, link: LinkId, blob: BlobRef, values: &[u8]) -> Result<(), CloseReason> {
@@ -127,6 +132,11 @@ impl<S: Store> Engine<S> {
         self.ask_for_blobs(now_ms, link);
         match outcome {
             Ok(Ok(group)) => {
+                if group.last
+                    && let Some(outline) = self.swarm.verified_outline(&blob).cloned()
+                {
+                    self.keep_outline(blob, outline);
+                }
                 self.counters.unasked += u64::from(!group.asked);
                 self.counters.blobs_fresh_bytes += if group.fresh { bytes.len() as u64 } else { 0 };
                 Ok(())

@@ -7,6 +7,7 @@ mod fit;
 mod lan;
 mod notes;
 mod outcome;
+mod parts;
 mod stage;
 mod troubled;
 mod watch;
@@ -145,7 +146,7 @@ impl Plan {
 /// Plays a plan. The same plan and seed give the same outcome, to the byte.
 #[must_use]
 pub fn run(plan: &Plan, seed: u64) -> Outcome {
-    stage::Play::new(&plan.fit(), seed, &[], None).play()
+    parts::play(&plan.fit(), seed)
 }
 
 /// From when on trouble is over, and how it is then.

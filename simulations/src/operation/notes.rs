@@ -1,5 +1,7 @@
 //! What is noted while an operation is played, beside what became of each capture: enough for a report, and bounded.
 
+use super::watch::Stock;
+use crate::quantile::quantile;
 use crate::trace::Node;
 
 /// What devices held and carried, and when gateways were there.
@@ -45,6 +47,23 @@ pub struct Storage {
     pub total_bytes: u64,
     /// The hub.
     pub hub_bytes: u64,
+}
+
+impl Storage {
+    pub(super) fn of(stock: &Stock) -> Self {
+        let mut sorted = stock.devices_bytes.clone();
+        sorted.sort_unstable();
+        let of = |p: f64| quantile(&sorted, p).unwrap_or(0);
+        Self {
+            at_ms: stock.at_ms,
+            least_bytes: of(0.0),
+            half_bytes: of(0.5),
+            nine_tenths_bytes: of(0.9),
+            most_bytes: of(1.0),
+            total_bytes: sorted.iter().sum(),
+            hub_bytes: stock.hub_bytes,
+        }
+    }
 }
 
 /// What a device did.

@@ -11,7 +11,7 @@ use crdt::sync::{Event, LinkId};
 use super::lan::Lan;
 use super::outcome::{Fate, Outcome};
 use super::troubled::{Made, Troubled};
-use super::watch::Watch;
+use super::watch::{Stock, Watch};
 use super::ways::Ways;
 use super::{Calm, Plan, Watched};
 use crate::check::{Failure, Rules, Scene};
@@ -186,15 +186,16 @@ impl<'a> Play<'a> {
         play
     }
 
-    pub(super) fn play(mut self) -> Outcome {
+    /// What comes of it, and what is on the disks meanwhile.
+    pub(super) fn play(mut self) -> (Outcome, Vec<Stock>) {
         self.run();
-        self.outcome.take().unwrap_or_else(|| self.so_far())
+        self.so_far()
     }
 
     pub(super) fn watched(mut self) -> Watched {
         self.run();
         self.show(|rules, scene| rules.end(scene));
-        let outcome = self.outcome.take().unwrap_or_else(|| self.so_far());
+        let outcome = self.outcome.take().unwrap_or_else(|| self.so_far().0);
         let delivered = self.fates.iter().filter(|fate| fate.delivered_ms.is_some()).count();
         let mut failure = self.rules.and_then(|rules| rules.failure);
         // A copy carries to where its device isn't.
@@ -214,7 +215,7 @@ impl<'a> Play<'a> {
                 break;
             };
             if next_ms >= calm_ms && self.outcome.is_none() {
-                self.outcome = Some(self.so_far());
+                self.outcome = Some(self.so_far().0);
             }
             self.watch.look(next_ms, &self.world);
             if world_ms == Some(next_ms) {
@@ -228,10 +229,10 @@ impl<'a> Play<'a> {
     }
 
     /// What has come of it by now.
-    fn so_far(&self) -> Outcome {
+    fn so_far(&self) -> (Outcome, Vec<Stock>) {
         let plan = self.troubled_part.as_ref().unwrap_or(self.plan);
-        let notes = self.watch.clone().into_notes(&self.world);
-        Outcome::new(plan, &self.world, self.fates.clone(), notes)
+        let (notes, stock) = self.watch.clone().into_notes(&self.world);
+        (Outcome::new(plan, &self.world, self.fates.clone(), notes), stock)
     }
 
     fn has_failed(&self) -> bool {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Plan;
 use super::notes::{COPIES_MAX, Copied, DeviceNotes, GatewayNotes, LOOKS_MAX, Notes, SWITCHES_MAX, Storage, Switch};
 use super::outcome::Fate;
-use crate::quantile::quantile;
 use crate::trace::{Node, Trace};
 use crate::world::World;
 
@@ -13,10 +12,31 @@ use crate::world::World;
 const PERIODS_S: [u64; 14] = [1, 5, 10, 30, 60, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200];
 const DAY_S: u64 = 86_400;
 
+/// What was on the disks at one look at them, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stock {
+    /// When, in ms since the operation began.
+    pub(super) at_ms: u64,
+    /// On that of each device.
+    pub(super) devices_bytes: Vec<u64>,
+    /// On those of the hub's replicas.
+    pub(super) hub_bytes: u64,
+}
+
+impl Stock {
+    /// What another part of the operation had at that moment.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.at_ms = other.at_ms;
+        self.devices_bytes.extend(&other.devices_bytes);
+        self.hub_bytes += other.hub_bytes;
+    }
+}
+
 /// See the module. Times in ms since the operation began.
 #[derive(Clone)]
 pub(super) struct Watch {
     notes: Notes,
+    stock: Vec<Stock>,
     /// The first of the hub's replicas.
     hub: usize,
     ends_ms: u64,
@@ -39,6 +59,7 @@ impl Watch {
         }
         Self {
             notes: Notes { period_ms: period_ms(plan.ends_ms), devices, ..Notes::default() },
+            stock: Vec::new(),
             hub: count,
             ends_ms: plan.ends_ms,
             next_look_ms: 0,
@@ -103,7 +124,8 @@ impl Watch {
         }
     }
 
-    pub(super) fn into_notes(mut self, world: &World) -> Notes {
+    /// What was noted, and what was on the disks at each look.
+    pub(super) fn into_notes(mut self, world: &World) -> (Notes, Vec<Stock>) {
         self.look(self.ends_ms, world);
         while let Some((device, _)) = self.gateways.first_key_value() {
             self.end_of_gateway(self.ends_ms, *device);
@@ -122,7 +144,8 @@ impl Watch {
                 }
             }
         }
-        self.notes
+        self.notes.storage = self.stock.iter().map(Storage::of).collect();
+        (self.notes, self.stock)
     }
 
     fn take_stock(&mut self, at_ms: u64, world: &World) {
@@ -131,21 +154,10 @@ impl Watch {
             *held = world.held_bytes(number).unwrap_or(*held);
         }
         let (devices, hubs) = self.held_bytes.split_at(self.hub);
-        let (hub_bytes, mut sorted) = (hubs.iter().sum(), devices.to_vec());
-        for (device, held) in self.notes.devices.iter_mut().zip(&sorted) {
+        for (device, held) in self.notes.devices.iter_mut().zip(devices) {
             device.held_bytes_max = device.held_bytes_max.max(*held);
         }
-        sorted.sort_unstable();
-        let of = |p: f64| quantile(&sorted, p).unwrap_or(0);
-        self.notes.storage.push(Storage {
-            at_ms,
-            least_bytes: of(0.0),
-            half_bytes: of(0.5),
-            nine_tenths_bytes: of(0.9),
-            most_bytes: of(1.0),
-            total_bytes: sorted.iter().sum(),
-            hub_bytes,
-        });
+        self.stock.push(Stock { at_ms, devices_bytes: devices.to_vec(), hub_bytes: hubs.iter().sum() });
     }
 
     fn copied(&mut self, copied: Copied) {

@@ -99,7 +99,8 @@ impl Desk {
             self.finish(steady_ms, capture, Ok(refusal));
             return None;
         }
-        match engine.replica().open_capture(capture) {
+        // What a screening would see of the images nobody looks at here.
+        match engine.replica().open_inside(capture) {
             Ok(Some(Ok(_))) => Some(Later::Screened(steady_ms + self.screening_ms, capture)),
             Ok(Some(Err(error))) => {
                 self.finish(steady_ms, capture, Ok(clerk::unreadable(error)));

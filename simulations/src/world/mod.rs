@@ -3,9 +3,11 @@
 mod clock;
 pub(crate) mod desk;
 mod link;
+mod trace;
 mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use crdt::entry::About;
 use crdt::ids::CaptureId;
@@ -25,6 +27,7 @@ use clock::Ticking;
 use desk::{Desk, Later};
 use link::Link;
 pub use link::{Meddling, Pace};
+use trace::Trace;
 use traffic::Ledger;
 pub use traffic::{Carried, Surplus, Traffic};
 
@@ -71,6 +74,34 @@ enum Happening {
     Screened { hub: usize, capture: CaptureId },
     DeskTick { hub: usize },
 }
+
+/// What happens when; of one moment, in the order in which it was scheduled.
+#[derive(Debug)]
+struct Due {
+    at_ms: u64,
+    number: u64,
+    happening: Happening,
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at_ms, self.number).cmp(&(other.at_ms, other.number))
+    }
+}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Due {}
 
 /// What a device did, for whoever watches.
 #[derive(Clone, Debug)]
@@ -119,9 +150,9 @@ pub struct World {
     devices: Vec<Device>,
     links: BTreeMap<LinkId, Link>,
     next_link: LinkId,
-    heap: BTreeMap<(u64, u64), Happening>,
+    heap: BinaryHeap<Reverse<Due>>,
     events: u64,
-    trace: blake3::Hasher,
+    trace: Trace,
     /// Whether hubs answer captures that they hold whole.
     pub hubs_answer: bool,
     /// How long a hub takes to screen a capture, in ms.
@@ -158,9 +189,9 @@ impl World {
             devices: Vec::new(),
             links: BTreeMap::new(),
             next_link: 1,
-            heap: BTreeMap::new(),
+            heap: BinaryHeap::new(),
             events: 0,
-            trace: blake3::Hasher::new(),
+            trace: Trace::new(),
             hubs_answer: true,
             screening_ms: 0,
             wire: None,
@@ -244,14 +275,14 @@ impl World {
     /// When the next event is.
     #[must_use]
     pub fn next_ms(&self) -> Option<u64> {
-        self.heap.first_key_value().map(|((at_ms, _), _)| (*at_ms).max(self.now_ms))
+        self.heap.peek().map(|Reverse(due)| due.at_ms.max(self.now_ms))
     }
 
     /// What all engines have sent and hold, since the beginning.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         let running = self.devices.iter().filter_map(|device| device.engine.as_ref());
-        running.fold(self.past, |sum, engine| sum.and(engine))
+        running.fold(self.past, |sum, engine| sum.and(Traffic::of(engine)))
     }
 
     /// What arrived from whom (the first) at whom (the second), since the beginning.
@@ -538,7 +569,7 @@ impl World {
         let spot = &mut self.devices[device];
         let links: Vec<LinkId> = spot.links.iter().copied().collect();
         let engine = spot.engine.take().expect("the device is on");
-        self.past = self.past.and(&engine);
+        self.past = self.past.and(Traffic::of(&engine));
         (spot.desk, spot.wants_ms, spot.wakes_ms) = (None, None, None);
         links.into_iter().for_each(|link| self.cut(link));
         engine.into_store()
@@ -637,7 +668,7 @@ impl World {
     /// Runs for a stretch of virtual time.
     pub fn run(&mut self, ms: u64) {
         let until = self.now_ms + ms;
-        while self.heap.first_key_value().is_some_and(|((at, _), _)| *at <= until) {
+        while self.heap.peek().is_some_and(|Reverse(due)| due.at_ms <= until) {
             self.step();
         }
         self.now_ms = until;
@@ -645,7 +676,7 @@ impl World {
 
     /// One event. Returns whether it moved data, or `None` if there is none.
     pub fn step(&mut self) -> Option<bool> {
-        let ((at_ms, _), happening) = self.heap.pop_first()?;
+        let Reverse(Due { at_ms, happening, .. }) = self.heap.pop()?;
         self.now_ms = at_ms.max(self.now_ms);
         match happening {
             Happening::Frame { link, to } => return Some(self.deliver(link, to)),
@@ -677,7 +708,7 @@ impl World {
     /// A hash over every frame delivered: when, over which link, what.
     #[must_use]
     pub fn trace_hash(&self) -> [u8; 32] {
-        *self.trace.finalize().as_bytes()
+        self.trace.hash()
     }
 
     /// Whether all devices that are on hold the same state.
@@ -702,8 +733,7 @@ impl World {
         let Some(bytes) = there.arrive(to) else { return false };
         let makes_room = there.waits_for_arrivals();
         self.ledger.note(from, to, bytes.len());
-        self.trace.update(&self.now_ms.to_be_bytes());
-        self.trace.update(&(from as u32).to_be_bytes()).update(&(to as u32).to_be_bytes()).update(&bytes);
+        self.trace.note(self.now_ms, [from, to], &bytes);
         if let Some(wire) = &mut self.wire {
             wire.push(bytes.clone());
         }
@@ -860,7 +890,8 @@ impl World {
         let (mut full, mut sent, mut looks) = (BTreeSet::new(), Vec::new(), Vec::new());
         for id in std::mem::take(&mut spot.waiting) {
             let Some(link) = self.links.get_mut(&id) else { continue };
-            loop {
+            // What has nothing to send isn't waited for: it is ready again when it has.
+            while engine.may_transmit(id) {
                 if !link.has_room(device, now_ms) {
                     full.insert(id);
                     looks.extend(link.room_ms(device).map(|room_ms| (room_ms, id)));
@@ -917,7 +948,7 @@ impl World {
 
     fn schedule(&mut self, at_ms: u64, happening: Happening) {
         self.events += 1;
-        self.heap.insert((at_ms, self.events), happening);
+        self.heap.push(Reverse(Due { at_ms, number: self.events, happening }));
     }
 }
 

@@ -54,18 +54,34 @@ impl Traffic {
         self.sent_bytes.saturating_sub(self.entries_sent_bytes).saturating_sub(self.images_sent_bytes)
     }
 
-    pub(super) fn and(self, engine: &Engine<MemoryStore>) -> Self {
-        let more = engine.traffic();
+    pub(super) fn of(engine: &Engine<MemoryStore>) -> Self {
+        let traffic = engine.traffic();
+        Self {
+            sent_bytes: traffic.sent_bytes,
+            entries_sent_bytes: traffic.entries_sent_bytes,
+            entries_received_bytes: traffic.entries_received_bytes,
+            entries_carried_bytes: traffic.entries_carried_bytes,
+            entries_needed_bytes: traffic.entries_fresh_bytes,
+            images_sent_bytes: traffic.blobs_sent_bytes,
+            images_received_bytes: traffic.blobs_received_bytes,
+            images_needed_bytes: traffic.blobs_fresh_bytes,
+            entries_twice: traffic.duplicates,
+            sent: traffic.sent,
+        }
+    }
+
+    /// Both together.
+    pub(crate) fn and(self, more: Self) -> Self {
         Self {
             sent_bytes: self.sent_bytes + more.sent_bytes,
             entries_sent_bytes: self.entries_sent_bytes + more.entries_sent_bytes,
             entries_received_bytes: self.entries_received_bytes + more.entries_received_bytes,
             entries_carried_bytes: self.entries_carried_bytes + more.entries_carried_bytes,
-            entries_needed_bytes: self.entries_needed_bytes + more.entries_fresh_bytes,
-            images_sent_bytes: self.images_sent_bytes + more.blobs_sent_bytes,
-            images_received_bytes: self.images_received_bytes + more.blobs_received_bytes,
-            images_needed_bytes: self.images_needed_bytes + more.blobs_fresh_bytes,
-            entries_twice: self.entries_twice + more.duplicates,
+            entries_needed_bytes: self.entries_needed_bytes + more.entries_needed_bytes,
+            images_sent_bytes: self.images_sent_bytes + more.images_sent_bytes,
+            images_received_bytes: self.images_received_bytes + more.images_received_bytes,
+            images_needed_bytes: self.images_needed_bytes + more.images_needed_bytes,
+            entries_twice: self.entries_twice + more.entries_twice,
             sent: self.sent.and(&more.sent),
         }
     }

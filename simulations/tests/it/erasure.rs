@@ -275,7 +275,7 @@ fn without_a_word_each_device_does_it_a_day_later() {
     world.now_ms += after_ms - 60_000;
     world.run(10_000);
     assert!(![a, b].iter().any(|device| is_erased(&world, *device, id)));
-    world.run(60_000 + 300_000);
+    world.run(60_000 + 900_000);
     for device in [a, b] {
         assert!(is_erased(&world, device, id));
         nothing_is_left(&world, device, &images);

@@ -30,3 +30,4 @@ mod scenario;
 mod shipped;
 mod trace;
 mod traffic;
+mod turns;

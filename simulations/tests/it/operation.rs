@@ -198,3 +198,55 @@ fn sites_see_nothing_of_each_other_and_the_hub_serves_both() {
     );
     assert_eq!(outcome.impossible, 0);
 }
+
+/// Two sites beside each other that never meet: what comes of each, and of both together.
+fn two_valleys() -> Plan {
+    let mut plan = valley(&[(40, 60)]);
+    let mut names: Vec<String> = plan.contacts.names().to_vec();
+    names.extend(["officer 2", "mule 2", "ridge 2"].map(str::to_owned));
+    let contacts = plan.contacts.contacts().to_vec();
+    let others: Vec<Contact> = contacts.iter().map(|it| Contact { a: it.a + 3, b: it.b + 3, ..*it }).collect();
+    plan.contacts = Trace::new(names.clone(), contacts.into_iter().chain(others));
+    plan.devices.extend(plan.devices.clone());
+    plan.devices.iter_mut().zip(names).for_each(|(device, name)| device.name = name);
+    let captures: Vec<_> = plan.captures.iter().map(|it| PlannedCapture { node: it.node + 3, ..*it }).collect();
+    plan.captures.extend(captures);
+    plan.captures.sort_by_key(|capture| capture.at_ms);
+    plan.sites = vec![0, 0, 0, 1, 1, 1];
+    plan
+}
+
+/// Sites that never meet are played one after the other, and nobody sees that: each is as it would be alone.
+#[test]
+fn sites_that_never_meet_are_as_each_would_be_alone() {
+    let (alone, both) = (run(&valley(&[(40, 60)]), 1), run(&two_valleys(), 1));
+    let (first, second): (Vec<Fate>, Vec<Fate>) = both.fates.iter().cloned().partition(|fate| fate.node < 3);
+    assert_eq!(first, alone.fates);
+    let whole = |fates: &[Fate]| -> Vec<_> { fates.iter().map(|it| it.answered_ms.map(|ms| ms / MINUTE_MS)).collect() };
+    assert_eq!(whole(&second), whole(&alone.fates));
+    assert!(second.iter().all(|fate| fate.node == 3));
+    assert_ne!(both.hash, alone.hash);
+    assert_eq!(both.notes.devices[..3], alone.notes.devices);
+    assert!(both.notes.devices.iter().all(|device| device.received_bytes > 0));
+    assert!(both.notes.copies.is_sorted_by_key(|copied| copied.at_ms));
+    let captures: Vec<Node> =
+        both.notes.copies.iter().map(|it| both.fates[it.capture as usize].node + it.node / 3 * 3).collect();
+    assert!(captures.iter().all(|node| [0, 6].contains(node)), "each is copied within its own valley: {captures:?}");
+    assert!(both.traffic.sent_bytes > alone.traffic.sent_bytes * 19 / 10);
+    for (both, alone) in both.notes.storage.iter().zip(&alone.notes.storage) {
+        assert_eq!(both.at_ms, alone.at_ms);
+        assert!(both.total_bytes >= alone.total_bytes && both.most_bytes >= alone.most_bytes);
+    }
+    assert_eq!(both.notes.storage.len(), alone.notes.storage.len());
+}
+
+/// What happens at one site doesn't shift what is drawn for another.
+#[test]
+fn one_site_less_leaves_the_others_as_they_were() {
+    let mut plan = two_valleys();
+    let before = run(&plan, 1);
+    plan.captures.retain(|capture| capture.node >= 3);
+    let after = run(&plan, 1);
+    let second: Vec<Fate> = before.fates.into_iter().filter(|fate| fate.node == 3).collect();
+    assert_eq!(second, after.fates);
+}
