@@ -19,7 +19,7 @@ pub const DEVICES_MAX: usize = 256;
 pub const HOLDS_MAX: usize = 100_000;
 /// How long a device counts as a gateway after it said so, in ms. It says so again every [`GATEWAY_REPEAT_MS`].
 pub const GATEWAY_MS_MAX: u64 = 1_800_000;
-/// How often a gateway repeats that it is one, in ms. Each repeat goes to every device of the site over each of its links.
+/// How often a gateway repeats that it is one, in ms. Each repeat goes along the push tree to every device of the site, and to some beside it.
 pub const GATEWAY_REPEAT_MS: u64 = 600_000;
 /// For how long after a gateway has said that it is none somebody may still say that it was one, in ms.
 const OUTDATED_MS: u64 = 3_600_000;

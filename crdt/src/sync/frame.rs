@@ -165,3 +165,25 @@ pub fn knock_tag(site: SiteId, from: DeviceId, to: DeviceId) -> [u8; 16] {
     tag.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     tag
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::BlobId;
+
+    #[test]
+    fn a_piece_of_an_image_is_told_by_its_name_and_every_other_frame_by_all_of_it() {
+        let group = |id: u8, index: u32, bytes: u32, fill: u8| {
+            let blob = BlobRef { id: BlobId([id; 32]), bytes };
+            Frame::BlobGroup { blob, index, bytes: vec![fill; 16_384].into() }.encode()
+        };
+        let (first, max) = (group(1, 2, 3, 4), group(1, u32::MAX, u32::MAX, 4));
+        assert!(telling_part(&first).len() < 64);
+        let others = [group(2, 2, 3, 4), group(1, 3, 3, 4), group(1, 2, 4, 4), max.clone()];
+        others.iter().for_each(|other| assert_ne!(telling_part(&first), telling_part(other)));
+        assert_ne!(telling_part(&max), telling_part(&group(1, u32::MAX - 1, u32::MAX, 4)), "the longest name fits");
+        let bye = Frame::Bye("x".repeat(100)).encode();
+        assert_eq!(telling_part(&bye), bye);
+        assert_eq!(telling_part(&[]), [0; 0]);
+    }
+}

@@ -123,8 +123,7 @@ impl<S: Store> Engine<S> {
         let ticket = self.replica.last_ticket();
         self.swarm.want(self.replica.store(), id, origin, ticket)?;
         let Some(rank) = self.swarm.rank(&id) else { return Ok(()) };
-        let turn = self.turn(now_ms, id, origin);
-        self.swarm.set_turn(&id, turn);
+        self.take_turn(now_ms, id, origin);
         let knowledge = &self.knowledge;
         let holds =
             |device: &DeviceId| *device == origin.device || knowledge.device(device).is_some_and(|k| k.holds(&id));

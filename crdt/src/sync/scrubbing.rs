@@ -1,6 +1,7 @@
 //! When the store is scrubbed: what erasures removed is still on the disk, in the free room of a file, until it is.
 
 use super::engine::Engine;
+use super::timers::Timer;
 use crate::replica::keys;
 use crate::store::{Batch, Store, StoreError, Table, Ticket};
 
@@ -51,7 +52,9 @@ impl<S: Store> Engine<S> {
         let due_ms = *self.scrubbing.due_ms.get_or_insert(now_ms.saturating_add(SCRUB_MS));
         let waits = self.scrubbing.retry_ms.is_some_and(|retry_ms| now_ms < retry_ms);
         if waits || (now_ms < due_ms && since < ERASURES_MAX) {
-            return;
+            // House isn't kept so often that it would be in time by itself.
+            let next_ms = self.scrubbing.retry_ms.map_or(due_ms, |retry_ms| retry_ms.max(due_ms));
+            return self.timers.set(Timer::House, next_ms);
         }
         match self.replica.store_mut().scrub() {
             Ok(ticket) => self.scrubbing.under_way = Some((ticket, erased)),

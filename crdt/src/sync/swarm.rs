@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_bytes::ByteArray;
 
 use super::LinkId;
-use super::turns::Turn;
+use super::turns::Wait;
 use crate::blob::{BlobError, BlobRef, GROUP_BYTES, Outline};
 use crate::ids::{BlobId, CaptureId, DeviceId};
 use crate::statement::Priority;
@@ -42,7 +42,6 @@ struct Missing {
     origin: DeviceId,
     /// Each once; a few.
     blobs: Vec<BlobRef>,
-    turn: Turn,
 }
 
 /// A capture that this device holds or fetches.
@@ -103,6 +102,8 @@ pub(super) struct Swarm {
     captures: BTreeMap<CaptureId, Care>,
     /// Those of them of which blobs are missing.
     missing: BTreeMap<CaptureId, Missing>,
+    /// Those of these that aren't copied yet, since a gateway beside this device may do without.
+    waiting: BTreeMap<CaptureId, Wait>,
     /// The missing blobs that were asked of somebody; of the others there may be a hundred thousand.
     wanted: BTreeMap<BlobRef, Progress>,
     /// What is whole once the disk is done.
@@ -201,8 +202,7 @@ impl Swarm {
             self.finishing.entry(ticket).or_default().push(Finishing::Capture(capture));
         } else {
             self.care_for(capture, origin, State::Missing);
-            let rank = Rank::of(capture, origin);
-            self.missing.insert(capture, Missing { rank, origin: origin.device, blobs, turn: Turn::Now });
+            self.missing.insert(capture, Missing { rank: Rank::of(capture, origin), origin: origin.device, blobs });
         }
         Ok(())
     }
@@ -210,6 +210,7 @@ impl Swarm {
     /// Stops wanting a capture, and holding it.
     pub(super) fn forget(&mut self, capture: &CaptureId) {
         self.captures.remove(capture);
+        self.waiting.remove(capture);
         let Some(missing) = self.missing.remove(capture) else { return };
         for blob in missing.blobs {
             if self.missing_it(&blob).next().is_none() {
@@ -254,30 +255,29 @@ impl Swarm {
         self.missing.get(capture).map(|missing| missing.rank)
     }
 
-    /// Whether a missing capture is copied now.
-    pub(super) fn turn(&self, capture: &CaptureId) -> Option<Turn> {
-        self.missing.get(capture).map(|missing| missing.turn)
+    /// For what a missing capture waits, if it does.
+    pub(super) fn wait(&self, capture: &CaptureId) -> Option<Wait> {
+        self.waiting.get(capture).copied()
     }
 
-    pub(super) fn set_turn(&mut self, capture: &CaptureId, turn: Turn) {
-        if let Some(missing) = self.missing.get_mut(capture) {
-            missing.turn = turn;
-        }
+    /// A missing capture waits.
+    pub(super) fn set_wait(&mut self, capture: CaptureId, wait: Wait) {
+        self.waiting.insert(capture, wait);
     }
 
-    /// Whether any missing capture waits for its turn.
-    pub(super) fn waits(&self) -> bool {
-        self.missing.values().any(|missing| missing.turn != Turn::Now)
+    /// It waits no more.
+    pub(super) fn end_wait(&mut self, capture: &CaptureId) {
+        self.waiting.remove(capture);
     }
 
-    /// It is everything's turn now. Returns what waited.
+    /// Nothing does. Returns what did.
     pub(super) fn end_waits(&mut self) -> Vec<CaptureId> {
-        let waiting = self.missing.iter_mut().filter(|(_, missing)| missing.turn != Turn::Now);
-        let ended = waiting.map(|(capture, missing)| {
-            missing.turn = Turn::Now;
-            *capture
-        });
-        ended.collect()
+        std::mem::take(&mut self.waiting).into_keys().collect()
+    }
+
+    /// Whether any missing capture waits.
+    pub(super) fn waits(&self) -> bool {
+        !self.waiting.is_empty()
     }
 
     /// What to ask next over `link`, at most `window` groups, among `offers`. Marks them as asked.
@@ -290,7 +290,8 @@ impl Swarm {
     ) -> Result<Vec<Ask>, StoreError> {
         let mut asks = Vec::new();
         for rank in offers {
-            let Some(missing) = self.missing.get(&rank.capture).filter(|it| it.turn == Turn::Now) else { continue };
+            let waits = self.waiting.contains_key(&rank.capture);
+            let Some(missing) = self.missing.get(&rank.capture).filter(|_| !waits) else { continue };
             for blob in &missing.blobs {
                 if window == 0 {
                     return Ok(asks);
@@ -414,6 +415,7 @@ impl Swarm {
             return None;
         }
         self.captures.get_mut(&capture)?.state = State::Whole;
+        self.waiting.remove(&capture);
         self.missing.remove(&capture).map(|missing| missing.rank)
     }
 

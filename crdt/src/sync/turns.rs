@@ -21,26 +21,23 @@ const WAIT_MS: u64 = 10_000;
 /// How much longer it waits if the gateway has the capture, in ms: behind others, over a thin link.
 const LONGER_MS: u64 = 50_000;
 
-/// Whether a device copies a capture's images now.
+/// For what a device waits before it copies a capture's images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It does.
-    Now,
-    /// When a gateway has had time to.
-    Later,
-    /// When a gateway that has the capture has had time to hand it on.
+pub(super) enum Wait {
+    /// For a gateway to have had time to fetch them.
+    First,
+    /// For a gateway that has them to have had time to hand them on.
     Last,
 }
 
 impl<S: Store> Engine<S> {
-    /// Whether this device copies a capture's images as soon as it can, or waits.
-    pub(super) fn turn(&mut self, now_ms: u64, capture: CaptureId, origin: &Origin) -> Turn {
+    /// This device lacks a capture's images: it copies them as soon as it can, or waits.
+    pub(super) fn take_turn(&mut self, now_ms: u64, capture: CaptureId, origin: &Origin) {
         let gateways = self.linked_gateways(now_ms);
-        if gateways.is_empty() || self.is_among_first(capture, origin, &gateways) {
-            return Turn::Now;
+        if !gateways.is_empty() && !self.is_among_first(capture, origin, &gateways) {
+            self.swarm.set_wait(capture, Wait::First);
+            self.timers.set(Timer::Turn(capture), now_ms + WAIT_MS);
         }
-        self.timers.set(Timer::Turn(capture), now_ms + WAIT_MS);
-        Turn::Later
     }
 
     /// The gateways beside this device; none if it is one itself, and waits for nobody.
@@ -71,11 +68,11 @@ impl<S: Store> Engine<S> {
     pub(super) fn turn_is_due(&mut self, now_ms: u64, capture: CaptureId) {
         let holds = |device: &DeviceId| self.knowledge.device(device).is_some_and(|it| it.holds(&capture));
         let is_with_gateway = self.linked_gateways(now_ms).iter().any(holds);
-        if is_with_gateway && self.swarm.turn(&capture) == Some(Turn::Later) {
-            self.swarm.set_turn(&capture, Turn::Last);
+        if is_with_gateway && self.swarm.wait(&capture) == Some(Wait::First) {
+            self.swarm.set_wait(capture, Wait::Last);
             return self.timers.set(Timer::Turn(capture), now_ms + LONGER_MS);
         }
-        self.swarm.set_turn(&capture, Turn::Now);
+        self.swarm.end_wait(&capture);
         self.ask_everybody(now_ms);
     }
 

@@ -10,7 +10,7 @@ use crdt::statement::{Kind, Why};
 use crdt::store::memory::{DiskModel, MemoryStore};
 use crdt::store::redb::RedbStore;
 use crdt::store::{Direction, Store, StoreError, Table};
-use crdt::sync::{Engine, Input};
+use crdt::sync::{Engine, Input, Output};
 use crdt::vault::VaultKey;
 
 use crate::site::{Site, draft};
@@ -51,7 +51,19 @@ fn the_store_is_scrubbed_within_an_hour_and_again_if_the_power_went_meanwhile() 
     engine.store_mut().sync();
     engine.handle(6_000, Input::Tick);
     assert_eq!(scrubs(&engine), 0);
-    engine.handle(6_000 + HOUR_MS, Input::Tick);
+    // As a device does it: woken when it wants to be, and no sooner. What happens meanwhile moves the times at which it keeps house: a
+    // scrub was up to a quarter of an hour late.
+    engine.write(600_000, |it| it.capture_new(600_000, [3; 32], &draft(10))).unwrap();
+    let mut now_ms = 600_000;
+    while scrubs(&engine) == 0 {
+        let wants_ms = std::iter::from_fn(|| engine.poll()).filter_map(|it| match it {
+            Output::WakeAt(at_ms) => Some(at_ms),
+            _ => None,
+        });
+        now_ms = wants_ms.last().unwrap();
+        engine.handle(now_ms, Input::Tick);
+    }
+    assert!(now_ms <= 6_000 + HOUR_MS, "{now_ms}");
     assert_eq!(scrubs(&engine), 1);
     engine.handle(12_000 + HOUR_MS, Input::Tick);
     assert_eq!(scrubs(&engine), 1, "one is under way");

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::notes::{COPIES_MAX, SWITCHES_MAX, Storage};
-use super::outcome::Outcome;
+use super::notes::{COPIES_MAX, DeviceNotes, Notes, SWITCHES_MAX, Storage};
+use super::outcome::{Fate, Outcome};
 use super::stage::Play;
 use super::watch::Stock;
-use super::{Notes, Plan};
+use super::{Plan, PlannedCapture};
 use crate::trace::{Contact, Node, Trace};
 use crate::world::Traffic;
 
@@ -88,7 +88,7 @@ impl Part {
             .captures
             .iter()
             .enumerate()
-            .filter_map(|(place, it)| Some((place, super::PlannedCapture { node: of(&it.node)?, ..*it })))
+            .filter_map(|(place, it)| Some((place, PlannedCapture { node: of(&it.node)?, ..*it })))
             .unzip();
         let sites: Vec<usize> = sites.iter().copied().collect();
         let site_of = |node: &Node| sites.binary_search(&plan.site(*node as usize)).unwrap_or(0);
@@ -109,7 +109,7 @@ impl Part {
 /// What became of the parts so far.
 struct Whole {
     hashes: Vec<[u8; 32]>,
-    fates: BTreeMap<usize, super::Fate>,
+    fates: BTreeMap<usize, Fate>,
     traffic: Traffic,
     impossible: usize,
     notes: Notes,
@@ -118,7 +118,7 @@ struct Whole {
 
 impl Whole {
     fn new(plan: &Plan) -> Self {
-        let notes = Notes { devices: vec![super::DeviceNotes::default(); plan.devices.len()], ..Notes::default() };
+        let notes = Notes { devices: vec![DeviceNotes::default(); plan.devices.len()], ..Notes::default() };
         Self {
             hashes: Vec::new(),
             fates: BTreeMap::new(),

@@ -15,6 +15,17 @@ fn all_linked(count: usize) -> (World, usize, Vec<usize>) {
     (world, hub, devices)
 }
 
+/// Six of them, of which the first says that it is a gateway and hands nothing on; and the second has just captured.
+fn beside_a_gateway(prepare: impl FnOnce(&mut World, &[usize])) -> (World, Vec<usize>) {
+    let (mut world, _, devices) = all_linked(6);
+    world.set_gateway(devices[0], true);
+    world.settle();
+    prepare(&mut world, &devices);
+    world.capture(devices[1], 2, 50_000);
+    world.run(1_000);
+    (world, devices)
+}
+
 /// How many of the devices have fetched an image.
 fn copies(world: &World, devices: &[usize]) -> usize {
     devices.iter().filter(|device| world.engine(**device).traffic().blobs_fresh_bytes > 0).count()
@@ -54,11 +65,8 @@ fn where_no_gateway_is_all_copy_at_once() {
 /// A gateway may be slow, or lie: after a while everybody copies what no hub has accepted.
 #[test]
 fn what_a_gateway_does_not_hand_on_is_copied_all_the_same() {
-    let (mut world, _, devices) = all_linked(6);
-    world.set_gateway(devices[0], true);
-    world.settle();
-    world.capture(devices[1], 2, 50_000);
-    world.run(11_000);
+    let (mut world, devices) = beside_a_gateway(|_, _| {});
+    world.run(10_000);
     assert_eq!(copies(&world, &devices), 3, "it has the capture, and may be handing it on");
     world.run(60_000);
     assert_eq!(copies(&world, &devices), 5);
@@ -67,24 +75,17 @@ fn what_a_gateway_does_not_hand_on_is_copied_all_the_same() {
 /// The gateway can be linked to those who wait and not to the one that captured.
 #[test]
 fn a_gateway_that_does_not_get_a_capture_is_not_waited_for_long() {
-    let (mut world, _, devices) = all_linked(6);
-    world.set_gateway(devices[0], true);
-    world.settle();
     // It takes in no image.
-    world.disk(devices[0]).fill(0);
-    world.capture(devices[1], 2, 50_000);
-    world.run(11_000);
+    let (mut world, devices) = beside_a_gateway(|world, devices| world.disk(devices[0]).fill(0));
+    assert_eq!(copies(&world, &devices), 2);
+    world.run(10_000);
     assert_eq!(copies(&world, &devices), 4);
 }
 
 #[test]
 fn when_the_gateway_goes_everybody_copies_at_once() {
     for stops in [true, false] {
-        let (mut world, _, devices) = all_linked(6);
-        world.set_gateway(devices[0], true);
-        world.settle();
-        world.capture(devices[1], 2, 50_000);
-        world.run(1_000);
+        let (mut world, devices) = beside_a_gateway(|_, _| {});
         assert_eq!(copies(&world, &devices), 3);
         match stops {
             true => world.set_gateway(devices[0], false),
@@ -99,11 +100,7 @@ fn when_the_gateway_goes_everybody_copies_at_once() {
 /// Whoever waits for a gateway looks at the clock: one that is set back must not make it wait for days.
 #[test]
 fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
-    let (mut world, _, devices) = all_linked(6);
-    world.set_gateway(devices[0], true);
-    world.settle();
-    world.capture(devices[1], 2, 50_000);
-    world.run(1_000);
+    let (mut world, devices) = beside_a_gateway(|_, _| {});
     devices.iter().for_each(|device| world.set_clock_by(*device, -3 * 86_400_000));
     world.run(70_000);
     assert_eq!(copies(&world, &devices), 5);
